@@ -1,0 +1,55 @@
+/* Every ceiling of Dure, with its reason. Nothing in Dure grows without one of these. */
+#ifndef DURE_BASE_LIMITS_H
+#define DURE_BASE_LIMITS_H
+
+/* HTTP */
+#define LIMIT_BODY_BYTES                                                                           \
+	(1024 * 1024)       /* a spec with 256 variables of 4 KiB is the largest request */
+#define LIMIT_JSON_DEPTH 32 /* the deepest document of ours has 5 levels */
+#define LIMIT_RESPONSE_BYTES (16 * 1024 * 1024) /* 200 rows of the longest spec */
+#define LIMIT_PAGE_ROWS 200 /* a page of a list; more belongs on the next page */
+#define LIMIT_PAGE_ROWS_DEFAULT 50
+#define LIMIT_CONNECTIONS 4096 /* descriptors: the soft limit of a bare machine is 20,000 */
+#define LIMIT_REQUEST_ARENA_BYTES (32 * 1024 * 1024) /* parse + answer of the largest request */
+
+/* Workload spec */
+#define LIMIT_DESCRIPTION_MIN 2 /* the guide: 2–80 characters (code points) */
+#define LIMIT_DESCRIPTION_MAX 80
+#define LIMIT_IMAGE_BYTES 512 /* distribution allows 255 for the name, plus host, tag and digest   \
+			       */
+#define LIMIT_COMMAND_WORDS 128
+#define LIMIT_COMMAND_BYTES 8192 /* well under ARG_MAX, enough for a real command line */
+#define LIMIT_ENV_COUNT 256
+#define LIMIT_ENV_NAME_BYTES 256
+#define LIMIT_ENV_VALUE_BYTES 4096
+#define LIMIT_REPLICAS 32         /* one /26 network a workload has 61 usable addresses */
+#define LIMIT_GPUS_PER_REPLICA 16 /* the largest boards hold 16 */
+#define LIMIT_GPU_MEMORY_MB (1024 * 1024)
+#define LIMIT_CPU_MILLI_MIN 10
+#define LIMIT_CPU_MILLI 512000
+#define LIMIT_MEMORY_MB_MIN 8 /* Docker refuses under 6 MB */
+#define LIMIT_MEMORY_MB (4 * 1024 * 1024)
+#define LIMIT_PRICE_PER_HOUR INT64_C(1000000000000) /* µP: 1,000,000 P an hour */
+#define LIMIT_PIDS 4096 /* processes and threads in a pod; training loaders use some hundred */
+
+/* Accounts */
+#define LIMIT_PASSWORD_BYTES 1024 /* Argon2id takes any length; a megabyte of it is an attack */
+#define LIMIT_TOKENS_PER_ACCOUNT 100
+#define LIMIT_WORKLOADS_PER_ACCOUNT 100000 /* a test lists 10,000; a runaway script makes more */
+
+/* Nodes */
+#define LIMIT_NODES 10000
+#define LIMIT_GPUS_PER_NODE 64
+
+/* Store */
+#define LIMIT_WRITE_QUEUE 1024 /* callers that wait for the writer; more answer 503 */
+#define LIMIT_WRITE_GROUP 256  /* transactions committed together */
+
+/* Engine */
+#define LIMIT_ENGINE_ANSWER_BYTES (8 * 1024 * 1024) /* Docker's list of 2,000 containers */
+#define LIMIT_LOG_TAIL_BYTES 4096                   /* last log lines kept with an exit */
+
+/* Times */
+#define LIMIT_SESSION_SECONDS (14 * 24 * 3600)
+
+#endif
