@@ -19,8 +19,7 @@ struct api_options {
 	struct engine *engine;
 	struct gateway *gateway;
 	struct reconciler *reconciler;
-	const char *listen; /* numeric address */
-	uint16_t port;      /* 0: any free; see api_port() */
+	int listen_fd; /* bound and listening TCP socket; the server owns it from success on */
 	int threads;        /* 0 = 4 */
 	/* what URLs are built from */
 	const char *service_scheme; /* "http" */
@@ -29,9 +28,8 @@ struct api_options {
 	const char *version;
 };
 
-/* Listens and serves until api_stop(). */
+/* Serves on `listen_fd` until api_stop(). */
 int api_start(const struct api_options *options, struct api **ret_api, struct err *err);
-uint16_t api_port(const struct api *api);
 /* Stops listening, lets requests under way finish (bounded), ends the threads. NULL in, NULL out.
  */
 struct api *api_stop(struct api *api);
