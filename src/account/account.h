@@ -65,6 +65,10 @@ int account_logout(struct db *db, const struct actor *actor, struct err *err);
 int account_password_change(struct db *db, struct env *env, const struct actor *actor,
 			    const char *old_password, const char *new_password, struct err *err);
 
+/* Without the old one: for whoever owns the data directory. Ends all sessions. ERR_NOT_FOUND. */
+int account_password_reset(struct db *db, struct env *env, const char *login,
+			   const char *new_password, struct err *err);
+
 /* Who holds this session or API token? ERR_UNAUTHENTICATED when unknown, expired or inactive. */
 int account_authenticate(struct db *db, struct env *env, const char *token, struct actor *ret_actor,
 			 struct err *err);
