@@ -15,8 +15,9 @@
 /* Workload spec */
 #define LIMIT_DESCRIPTION_MIN 2 /* the guide: 2–80 characters (code points) */
 #define LIMIT_DESCRIPTION_MAX 80
-#define LIMIT_IMAGE_BYTES 512 /* distribution allows 255 for the name, plus host, tag and digest   \
-			       */
+#define LIMIT_IMAGE_BYTES                                                                          \
+	512 /* distribution allows 255 for the name, plus host, tag and digest                     \
+	     */
 #define LIMIT_COMMAND_WORDS 128
 #define LIMIT_COMMAND_BYTES 8192 /* well under ARG_MAX, enough for a real command line */
 #define LIMIT_ENV_COUNT 256
@@ -48,6 +49,11 @@
 /* Engine */
 #define LIMIT_ENGINE_ANSWER_BYTES (8 * 1024 * 1024) /* Docker's list of 2,000 containers */
 #define LIMIT_LOG_TAIL_BYTES 4096                   /* last log lines kept with an exit */
+
+/* Prober */
+#define LIMIT_PROBE_TARGETS 16384            /* pods and services of one machine, and to spare */
+#define LIMIT_PROBES_IN_FLIGHT 512           /* descriptors; the rest waits its turn */
+#define LIMIT_PROBE_ANSWER_BYTES (16 * 1024) /* status line and headers; no body is kept */
 
 /* Times */
 #define LIMIT_SESSION_SECONDS (14 * 24 * 3600)
