@@ -10,6 +10,15 @@
 #define POINTER_MAX 512
 #define GIVEN_MAX 80 /* a value is quoted back up to here */
 
+/* Takes back the bytes of a character that was cut at the end: JSON takes whole ones only. */
+static void cut_whole(char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && !utf8_valid(text, length))
+		text[--length] = '\0';
+}
+
 /* Appends "/<key>", with ~ and / escaped as RFC 6901 says; an over-long pointer is cut. */
 static void pointer_to(const struct fields_object *in, const char *key, char *out, size_t size)
 {
@@ -30,6 +39,18 @@ static void pointer_to(const struct fields_object *in, const char *key, char *ou
 		}
 	}
 	out[used] = '\0';
+	cut_whole(out);
+}
+
+/* The member `key` of an object or an array. */
+static const json_t *value_at(const json_t *in, const char *key)
+{
+	int64_t index;
+
+	if (!json_is_array(in))
+		return json_object_get(in, key);
+	return str_to_int64(key, 0, INT64_MAX, &index) < 0 ? NULL
+							   : json_array_get(in, (size_t)index);
 }
 
 /* What was given, short enough to be shown: numbers and words, not whole documents. */
@@ -40,7 +61,7 @@ static json_t *given_short(const json_t *value)
 	if (json_is_string(value)) {
 		str_copy(text, GIVEN_MAX, json_string_value(value));
 		if (strlen(text) < json_string_length(value))
-			strcat(text, "…");
+			memcpy(text + strlen(text), "…", sizeof("…"));
 		return json_string(text);
 	}
 	if (json_is_number(value) || json_is_boolean(value) || json_is_null(value))
@@ -54,8 +75,10 @@ static void note(const struct fields_object *in, const char *key, const char *co
 	struct fields *fields = in->fields;
 	char pointer[POINTER_MAX];
 
-	if (!fields->problems)
-		fields->problems = json_array();
+	if (!fields->problems && !(fields->problems = json_array())) {
+		fields->lost = true;
+		return;
+	}
 	if (json_array_size(fields->problems) >= FIELDS_PROBLEMS_MAX)
 		return;
 	pointer_to(in, key, pointer, sizeof(pointer));
@@ -63,10 +86,11 @@ static void note(const struct fields_object *in, const char *key, const char *co
 		json_pack("{s:s, s:s, s:s}", "pointer", pointer, "code", code, "message", message);
 	if (allowed)
 		(void)json_object_set_new(problem, "allowed", json_string(allowed));
-	json_t *given = key ? given_short(json_object_get(in->object, key)) : NULL;
+	json_t *given = key ? given_short(value_at(in->object, key)) : NULL;
 	if (given)
 		(void)json_object_set_new(problem, "given", given);
-	(void)json_array_append_new(fields->problems, problem);
+	if (json_array_append_new(fields->problems, problem) < 0)
+		fields->lost = true;
 }
 
 void fields_bad(const struct fields_object *in, const char *key, const char *code,
@@ -78,6 +102,7 @@ void fields_bad(const struct fields_object *in, const char *key, const char *cod
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	cut_whole(message);
 	note(in, key, code, allowed, message);
 }
 
@@ -241,6 +266,8 @@ int fields_finish(struct fields *fields, const char *what, struct err *err)
 {
 	size_t count = json_array_size(fields->problems);
 
+	if (fields->lost)
+		return err_oom(err);
 	if (count == 0)
 		return 0;
 	const json_t *first = json_array_get(fields->problems, 0);

@@ -19,11 +19,14 @@
 
 struct fields {
 	json_t *problems; /* owned; NULL while there are none */
+	bool lost; /* memory was short for a note: fields_finish() must not say all is well */
 };
 
-#define FIELDS_AUTO(name) __attribute__((cleanup(fields_clear))) struct fields name = { NULL }
+#define FIELDS_AUTO(name)                                                                          \
+	__attribute__((cleanup(fields_clear))) struct fields name = { NULL, false }
 
-/* An object under inspection; `pointer` is where it stands, "" for the document. */
+/* An object under inspection; `pointer` is where it stands, "" for the document. For
+ * fields_bad() it may also be an array, whose keys are "0", "1", … */
 struct fields_object {
 	struct fields *fields;
 	const json_t *object;

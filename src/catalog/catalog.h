@@ -19,7 +19,7 @@ struct gpu_model {
 	const char *code; /* "rtx4090", "h100-sxm-80g": lower case, digits, '-' */
 	const char
 		*name; /* "NVIDIA GeForce RTX 4090", as NVML's product name where that is known */
-	const char *series; /* "data-center", "geforce" */
+	const char *series; /* "data-center", "geforce", "workstation" */
 	int64_t memory_mb;  /* as sold: 24 GB = 24576 */
 };
 

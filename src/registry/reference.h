@@ -15,8 +15,8 @@ struct reference {
 };
 
 /* `default_domain`: what a reference without a domain belongs to ("docker.io", which also gets
- * library/). Without tag and digest the tag is "latest". ERR_INVALID with a sentence that says what
- * is wrong where. */
+ * library/); NULL: such a reference is refused. Without tag and digest the tag is "latest".
+ * ERR_INVALID with a sentence that says what is wrong where. */
 int reference_parse(const char *text, const char *default_domain, struct arena *arena,
 		    struct reference *ret_reference, struct err *err);
 
