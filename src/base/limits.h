@@ -43,8 +43,11 @@
 #define LIMIT_GPUS_PER_NODE 64
 
 /* Store */
-#define LIMIT_WRITE_QUEUE 1024 /* callers that wait for the writer; more answer 503 */
-#define LIMIT_WRITE_GROUP 256  /* transactions committed together */
+#define LIMIT_WRITE_QUEUE 1024     /* callers that wait for the writer; more answer 503 */
+#define LIMIT_WRITE_GROUP 256      /* transactions committed together */
+#define LIMIT_STORE_READERS 32     /* connections; each costs a page cache */
+#define LIMIT_STORE_STATEMENTS 128 /* prepared ones a connection keeps, some KiB each */
+#define LIMIT_SQL_PARAMETERS 64    /* of one statement; the widest table has under 40 columns */
 
 /* Engine */
 #define LIMIT_ENGINE_ANSWER_BYTES (8 * 1024 * 1024) /* Docker's list of 2,000 containers */
