@@ -41,9 +41,11 @@ CREATE TABLE gpu_model (
 	memory_mb @int64@ NOT NULL
 ) @strict@;
 
+-- A node that ever had pods is hidden instead of deleted, so that their history keeps its node; its
+-- name is free again.
 CREATE TABLE node (
 	id @int64@ PRIMARY KEY,
-	name TEXT NOT NULL UNIQUE,
+	name TEXT NOT NULL,
 	owner_id @int64@ NOT NULL REFERENCES account (id),
 	tier @int64@ NOT NULL CHECK (tier IN (1, 2, 3)),
 	kind TEXT NOT NULL CHECK (kind IN ('machine', 'declared')),
@@ -58,9 +60,11 @@ CREATE TABLE node (
 	cuda_version @int64@ NOT NULL DEFAULT 0,
 	base_per_hour @int64@ NOT NULL CHECK (base_per_hour >= 0),
 	usage_per_hour @int64@ NOT NULL CHECK (usage_per_hour >= 0),
+	hidden @int64@ NOT NULL DEFAULT 0,
 	created_at @int64@ NOT NULL,
 	updated_at @int64@ NOT NULL
 ) @strict@;
+CREATE UNIQUE INDEX node_by_name ON node (name) WHERE hidden = 0;
 
 -- One row a GPU. pod_name is the reservation: it is set and cleared only together with the pod's row,
 -- so that what is shown as free can be had.
@@ -131,6 +135,7 @@ CREATE TABLE pod (
 ) @strict@;
 CREATE INDEX pod_by_workload ON pod (ser, created_at);
 CREATE INDEX pod_alive ON pod (node_id) WHERE phase <> 'gone';
+CREATE INDEX pod_by_node ON pod (node_id);
 
 CREATE TABLE event (
 	id @int64@ PRIMARY KEY,
