@@ -31,7 +31,10 @@
 #define LIMIT_MEMORY_MB_MIN 8 /* Docker refuses under 6 MB */
 #define LIMIT_MEMORY_MB (4 * 1024 * 1024)
 #define LIMIT_PRICE_PER_HOUR INT64_C(1000000000000) /* µP: 1,000,000 P an hour */
+#define LIMIT_EVENTS_PER_WORKLOAD 1000 /* a pod that fails once a minute: most of a day */
 #define LIMIT_PIDS 4096 /* processes and threads in a pod; training loaders use some hundred */
+
+#define LIMIT_WORKLOAD_ARENA_BYTES (32 * 1024 * 1024) /* 10,000 nodes and the largest spec */
 
 /* Accounts */
 #define LIMIT_PASSWORD_BYTES 1024 /* Argon2id takes any length; a megabyte of it is an attack */
