@@ -38,7 +38,13 @@
 
 /* Accounts */
 #define LIMIT_PASSWORD_BYTES 1024 /* Argon2id takes any length; a megabyte of it is an attack */
+#define LIMIT_PASSWORD_CHARACTERS_MIN 8
+#define LIMIT_PASSWORD_HASHES 2   /* at once: each takes 64 MiB and a core for 0.1 s */
+#define LIMIT_PASSWORD_WAITING 64 /* for one of those; the last waits some 3 s, more answer 429 */
+#define LIMIT_LOGIN_BYTES 128     /* room for a mail address */
+#define LIMIT_SESSIONS_PER_ACCOUNT 100 /* the oldest goes when one more logs in */
 #define LIMIT_TOKENS_PER_ACCOUNT 100
+#define LIMIT_TOKEN_NAME_CHARACTERS 64
 #define LIMIT_WORKLOADS_PER_ACCOUNT 100000 /* a test lists 10,000; a runaway script makes more */
 
 /* Nodes */

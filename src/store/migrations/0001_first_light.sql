@@ -22,6 +22,7 @@ CREATE TABLE session (
 	expires_at @int64@ NOT NULL
 ) @strict@;
 CREATE INDEX session_by_expiry ON session (expires_at);
+CREATE INDEX session_by_account ON session (account_id, created_at);
 
 CREATE TABLE api_token (
 	id @int64@ PRIMARY KEY,
