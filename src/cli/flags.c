@@ -228,7 +228,7 @@ static void put_amount(struct setter *setter, const struct given *given)
 		message = "is not a number of CPUs";
 		allowed = "like 0.5, 2, 500m";
 		break;
-	default: assert(!"an amount");
+	default: assert(false); /* the kinds above are all amounts */
 	}
 	if (rc < 0)
 		bad(setter, given, message, allowed);

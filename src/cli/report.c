@@ -71,12 +71,17 @@ static void print_fields(struct cli *cli, const json_t *fields)
 	}
 }
 
-/* Offers that would fit instead: every member of the first is a column, prices and sizes as people
- * read them. */
+static const char *number(struct cli *cli, int64_t value)
+{
+	return arena_printf(cli->arena, "%" PRId64, value);
+}
+
+/* What would fit instead; prices are those of one replica. */
 static void print_alternatives(struct cli *cli, const json_t *alternatives)
 {
-	static const char *const headings[] = { "TIER",      "MODEL",         ">FREE", ">MEMORY",
-						">PRICE/HR", "~WHAT DIFFERS", NULL };
+	static const char *const headings[] = { "WHAT DIFFERS", "TARGET",  "GPU",
+						">REPLICAS",    ">CPU",    ">MEMORY",
+						">MIN/HR",      ">MAX/HR", NULL };
 	struct table table = table_new(cli->arena, headings);
 	BUF_AUTO out = BUF_INIT(LIMIT_RESPONSE_BYTES);
 	size_t index;
@@ -84,24 +89,17 @@ static void print_alternatives(struct cli *cli, const json_t *alternatives)
 
 	json_array_foreach(alternatives, index, offer)
 	{
-		const json_t *price = json_object_get(offer, "price_per_hour");
-		const json_t *differs = json_object_get(offer, "differs");
-		int64_t memory = member_int(offer, "memory_mb");
-
+		int64_t gpus = member_int(offer, "gpu_count");
+		const char *gpu = arena_printf(cli->arena, "%" PRId64 " × %s", gpus,
+					       member_text(cli, offer, "gpu_model"));
 		table_row(&table,
-			  CELLS(arena_printf(cli->arena, "%" PRId64, member_int(offer, "tier")),
-				member_text(cli, offer, "model"),
-				json_is_integer(json_object_get(offer, "free"))
-					? arena_printf(cli->arena, "%" PRId64,
-						       member_int(offer, "free"))
-					: NULL,
-				memory ? amount_size(cli->arena, memory) : NULL,
-				price ? amount_points_range(cli->arena, member_int(price, "min"),
-							    member_int(price, "max"))
-				      : NULL,
-				json_is_string(differs) ? json_string_value(differs)
-				: differs               ? short_json(cli, differs)
-							: NULL));
+			  CELLS(member_text(cli, offer, "differs"),
+				member_text(cli, offer, "target"), gpus > 0 ? gpu : "CPU only",
+				number(cli, member_int(offer, "replicas")),
+				amount_cpu(cli->arena, member_int(offer, "cpu_milli")),
+				amount_size(cli->arena, member_int(offer, "memory_mb")),
+				amount_points(cli->arena, member_int(offer, "min_per_hour")),
+				amount_points(cli->arena, member_int(offer, "max_per_hour"))));
 	}
 	table_write(&table, cli->color_err, 0, &out);
 	if (out.data)
