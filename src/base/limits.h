@@ -50,6 +50,7 @@
 /* Nodes */
 #define LIMIT_NODES 10000
 #define LIMIT_GPUS_PER_NODE 64
+#define LIMIT_DISK_MB INT64_C(1073741824) /* 1 PiB: more is a slip of the finger */
 
 /* Store */
 #define LIMIT_WRITE_QUEUE 1024     /* callers that wait for the writer; more answer 503 */
