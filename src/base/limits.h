@@ -10,6 +10,14 @@
 #define LIMIT_PAGE_ROWS 200 /* a page of a list; more belongs on the next page */
 #define LIMIT_PAGE_ROWS_DEFAULT 50
 #define LIMIT_CONNECTIONS 4096 /* descriptors: the soft limit of a bare machine is 20,000 */
+#define LIMIT_BODY_DROPPED_BYTES                                                                   \
+	(64 * 1024 * 1024) /* of a body that is too large: read and dropped, so that the client    \
+			      hears why; a longer one is cut off */
+#define LIMIT_CACHED_ANSWERS 512             /* pages that browsers and scripts ask for again */
+#define LIMIT_CACHED_BYTES (8 * 1024 * 1024) /* of their bodies together */
+#define LIMIT_CACHED_TOKENS 256              /* sessions and API tokens in use at a time */
+#define LIMIT_CONNECTION_IDLE_SECONDS 60     /* keep-alive, and a request that stalls */
+#define LIMIT_STOP_SECONDS 5                 /* requests under way when the server stops */
 #define LIMIT_REQUEST_ARENA_BYTES (32 * 1024 * 1024) /* parse + answer of the largest request */
 
 /* Workload spec */
@@ -50,7 +58,6 @@
 /* Nodes */
 #define LIMIT_NODES 10000
 #define LIMIT_GPUS_PER_NODE 64
-#define LIMIT_DISK_MB INT64_C(1073741824) /* 1 PiB: more is a slip of the finger */
 
 /* Store */
 #define LIMIT_WRITE_QUEUE 1024     /* callers that wait for the writer; more answer 503 */
@@ -62,9 +69,6 @@
 /* Engine */
 #define LIMIT_ENGINE_ANSWER_BYTES (8 * 1024 * 1024) /* Docker's list of 2,000 containers */
 #define LIMIT_LOG_TAIL_BYTES 4096                   /* last log lines kept with an exit */
-#define LIMIT_LOG_BYTES (1024 * 1024) /* one answer of logs; more belongs to following them */
-#define LIMIT_ENGINE_LINE_BYTES (256 * 1024) /* an event of Docker carries all labels of an image */
-#define LIMIT_IMAGE_LAYERS 256               /* overlayfs stacks 128 at most */
 
 /* Prober */
 #define LIMIT_PROBE_TARGETS 16384            /* pods and services of one machine, and to spare */
