@@ -285,3 +285,27 @@ void fields_clear(struct fields *fields)
 	json_decref(fields->problems);
 	fields->problems = NULL;
 }
+
+int fields_merge(json_t *target, const json_t *patch)
+{
+	const char *name;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)patch, name, value)
+	{
+		json_t *old = json_object_get(target, name);
+		if (json_is_null(value)) {
+			(void)json_object_del(target, name); /* absent already is as good */
+		} else if (!json_is_object(value)) {
+			r |= json_object_set_new(target, name, json_deep_copy(value));
+		} else {
+			if (!json_is_object(old)) {
+				r |= json_object_set_new(target, name, json_object());
+				old = json_object_get(target, name);
+			}
+			r |= fields_merge(old, value);
+		}
+	}
+	return r;
+}

@@ -59,6 +59,9 @@ bool fields_has_bad(const struct fields_object *in, const char *key);
 
 /* 0 when all was well, else ERR_FIELDS; the notes move into `err`. `what`: "workload", "node". */
 int fields_finish(struct fields *fields, const char *what, struct err *err);
+/* RFC 7396: merges `patch` (an object) into `target`. Negative when memory is short. The depth of
+ * `patch` bounds the recursion: parse with a limit. */
+int fields_merge(json_t *target, const json_t *patch);
 void fields_clear(struct fields *fields);
 
 #endif

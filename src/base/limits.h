@@ -58,6 +58,7 @@
 /* Nodes */
 #define LIMIT_NODES 10000
 #define LIMIT_GPUS_PER_NODE 64
+#define LIMIT_DISK_MB INT64_C(1073741824) /* 1 PiB: more is a slip of the finger */
 
 /* Store */
 #define LIMIT_WRITE_QUEUE 1024     /* callers that wait for the writer; more answer 503 */
@@ -69,6 +70,9 @@
 /* Engine */
 #define LIMIT_ENGINE_ANSWER_BYTES (8 * 1024 * 1024) /* Docker's list of 2,000 containers */
 #define LIMIT_LOG_TAIL_BYTES 4096                   /* last log lines kept with an exit */
+#define LIMIT_LOG_BYTES (1024 * 1024) /* one answer of logs; more belongs to following them */
+#define LIMIT_ENGINE_LINE_BYTES (256 * 1024) /* an event of Docker carries all labels of an image */
+#define LIMIT_IMAGE_LAYERS 256               /* overlayfs stacks 128 at most */
 
 /* Prober */
 #define LIMIT_PROBE_TARGETS 16384            /* pods and services of one machine, and to spare */

@@ -32,6 +32,10 @@ const struct gpu_model *catalog_model_by_product(const char *product, int64_t me
 /* Writes the shipped models into the table. At every start. */
 int catalog_models_store(struct db_tx *tx, struct err *err);
 
+/* "12.8" ↔ 12080. Format writes at most 15 bytes. Parse is negative on anything else. */
+int catalog_cuda_parse(const char *text, int64_t *ret_version);
+void catalog_cuda_format(int64_t version, char ret_text[16]);
+
 struct node {
 	int64_t id;
 	const char *name; /* [a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])? */
@@ -65,7 +69,7 @@ int catalog_node_get(struct db_tx *tx, struct arena *arena, const char *name, st
 		     struct err *err);
 /* Operator: declares a slot from a JSON object (api/openapi.yaml, NodeCreate). All bad fields at
  * once (ERR_FIELDS); ERR_CONFLICT when the name is taken. With GPUs it is simulated unless
- * `gpu_uuids` names real ones. */
+ * `gpu.uuids` names real ones. */
 int catalog_node_create(struct db_tx *tx, struct env *env, const struct actor *actor, json_t *body,
 			struct arena *arena, struct node *ret_node, struct err *err);
 /* Changes price, tier, sharing; of declared nodes also the size, while it does not fall under what

@@ -1,5 +1,7 @@
-/* The shipped catalogue of GPU models, and from NVML's product names to it. */
+/* The shipped catalogue of GPU models, from NVML's product names to it, and CUDA versions. */
+#include <assert.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/strings.h"
@@ -131,4 +133,41 @@ const struct gpu_model *catalog_model_by_product(const char *product, int64_t me
 		if (str_equal(bare_product(aliases[i].product), bare_product(product)))
 			best = catalog_model_find(aliases[i].code);
 	return best;
+}
+
+/* One or two digits without a leading zero; moves *at behind them. */
+static int cuda_part(const char **at, int64_t *ret_number)
+{
+	const char *c = *at;
+	int64_t number = 0;
+	size_t digits = 0;
+
+	for (; c[digits] >= '0' && c[digits] <= '9'; digits++)
+		if (digits == 2)
+			return -1;
+		else
+			number = number * 10 + (c[digits] - '0');
+	if (digits == 0 || (digits > 1 && c[0] == '0'))
+		return -1;
+	*at = c + digits;
+	*ret_number = number;
+	return 0;
+}
+
+int catalog_cuda_parse(const char *text, int64_t *ret_version)
+{
+	int64_t major, minor;
+
+	if (cuda_part(&text, &major) < 0 || major == 0 || *text++ != '.')
+		return -1;
+	if (cuda_part(&text, &minor) < 0 || *text != '\0')
+		return -1;
+	*ret_version = major * 1000 + minor * 10;
+	return 0;
+}
+
+void catalog_cuda_format(int64_t version, char ret_text[16])
+{
+	assert(version >= 0 && version < 100000);
+	(void)snprintf(ret_text, 16, "%d.%d", (int)version / 1000, (int)version % 1000 / 10);
 }

@@ -1,6 +1,7 @@
 /* dure login, logout, whoami, password */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,6 +140,9 @@ static int run_login(struct cli *cli, struct err *err)
 	} else {
 		report_note(cli, "Logged in to %s as %s; the token is in %s.", fresh.url, login,
 			    credentials_path(cli->arena));
+		if (!str_empty(getenv("DURE_TOKEN")))
+			report_note(cli, "DURE_TOKEN is set and goes before it; unset it to use "
+					 "this login.");
 	}
 	return CLI_OK;
 }

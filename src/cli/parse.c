@@ -155,6 +155,11 @@ struct front {
 	int verb;
 };
 
+static const struct argp_option front_options[] = {
+	{ "version", 'V', NULL, 0, "Print the client's version", 0 },
+	{ 0 },
+};
+
 static error_t parse_front(int key, char *value, struct argp_state *state)
 {
 	struct front *front = state->input;
@@ -162,6 +167,7 @@ static error_t parse_front(int key, char *value, struct argp_state *state)
 	(void)value;
 	switch (key) {
 	case ARGP_KEY_INIT: state->child_inputs[0] = front->cli; return 0;
+	case 'V': puts("dure " DURE_VERSION); exit(CLI_OK);
 	case ARGP_KEY_ARG: /* the rest belongs to the verb */
 		front->verb = state->next - 1;
 		state->next = state->argc;
@@ -173,7 +179,9 @@ static error_t parse_front(int key, char *value, struct argp_state *state)
 int cli_parse_front(struct cli *cli, int argc, char **argv)
 {
 	const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
-	struct argp argp = { .parser = parse_front, .children = children };
+	struct argp argp = { .options = front_options,
+			     .parser = parse_front,
+			     .children = children };
 	struct front front = { cli, argc };
 
 	argp.args_doc = "VERB [ARGUMENT...]";

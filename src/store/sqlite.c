@@ -238,7 +238,7 @@ static int bind_one(sqlite3_stmt *stmt, int index, const struct db_value *value,
 		return sqlite3_bind_text64(stmt, index, value->data, value->size, keep,
 					   SQLITE_UTF8);
 	case DB_BLOB: return sqlite3_bind_blob64(stmt, index, value->data, value->size, keep);
-	default: assert(!"a value of no type"); return SQLITE_MISUSE;
+	default: return SQLITE_MISUSE;
 	}
 }
 
@@ -443,7 +443,7 @@ static int file_create(const char *path, struct err *err)
 /* The log needs memory shared between connections, which not every file system has. */
 static int log_switch_on(struct sqlite *sqlite, struct err *err)
 {
-	struct db_rows *rows;
+	struct db_rows *rows = NULL;
 
 	if (start(&sqlite->connection, true, "PRAGMA journal_mode = WAL", NULL, 0, true, &rows,
 		  err) < 0)

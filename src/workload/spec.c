@@ -1,13 +1,13 @@
 #include "workload/spec.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/fields.h"
 #include "base/limits.h"
 #include "base/strings.h"
+#include "catalog/catalog.h"
 #include "workload/spec_parse.h"
 
 const char *spec_registry_word(enum spec_registry registry)
@@ -22,41 +22,14 @@ const char *spec_registry_word(enum spec_registry registry)
 	return NULL;
 }
 
-/* One or two digits without a leading zero; moves *at behind them. */
-static int cuda_part(const char **at, int64_t *ret_number)
-{
-	const char *c = *at;
-	int64_t number = 0;
-	size_t digits = 0;
-
-	for (; c[digits] >= '0' && c[digits] <= '9'; digits++)
-		if (digits == 2)
-			return -1;
-		else
-			number = number * 10 + (c[digits] - '0');
-	if (digits == 0 || (digits > 1 && c[0] == '0'))
-		return -1;
-	*at = c + digits;
-	*ret_number = number;
-	return 0;
-}
-
 int spec_cuda_parse(const char *text, int64_t *ret_version)
 {
-	int64_t major, minor;
-
-	if (cuda_part(&text, &major) < 0 || major == 0 || *text++ != '.')
-		return -1;
-	if (cuda_part(&text, &minor) < 0 || *text != '\0')
-		return -1;
-	*ret_version = major * 1000 + minor * 10;
-	return 0;
+	return catalog_cuda_parse(text, ret_version);
 }
 
 void spec_cuda_format(int64_t version, char ret_text[16])
 {
-	assert(version >= 0 && version < 100000);
-	(void)snprintf(ret_text, 16, "%d.%d", (int)version / 1000, (int)version % 1000 / 10);
+	catalog_cuda_format(version, ret_text);
 }
 
 static void write_command(const struct spec *spec, struct jsonw *w)
@@ -155,31 +128,6 @@ int spec_load(const char *stored, struct arena *arena, struct spec *ret_spec, st
 	return r;
 }
 
-/* RFC 7396, into `target`; the parser's depth limit bounds the recursion. */
-static int merge(json_t *target, const json_t *patch)
-{
-	const char *name;
-	json_t *value;
-	int r = 0;
-
-	json_object_foreach((json_t *)(uintptr_t)patch, name, value)
-	{
-		json_t *old = json_object_get(target, name);
-		if (json_is_null(value)) {
-			(void)json_object_del(target, name); /* absent already is as good */
-		} else if (!json_is_object(value)) {
-			r |= json_object_set_new(target, name, json_deep_copy(value));
-		} else {
-			if (!json_is_object(old)) {
-				r |= json_object_set_new(target, name, json_object());
-				old = json_object_get(target, name);
-			}
-			r |= merge(old, value);
-		}
-	}
-	return r;
-}
-
 int spec_patch(const struct spec *spec, const json_t *patch, struct arena *arena,
 	       struct spec *ret_spec, struct err *err)
 {
@@ -191,7 +139,7 @@ int spec_patch(const struct spec *spec, const json_t *patch, struct arena *arena
 	json_t *body = json_loads(stored, 0, NULL);
 	if (!body)
 		return err_oom(err);
-	int r = merge(body, patch) < 0
+	int r = fields_merge(body, patch) < 0
 			? err_oom(err)
 			: spec_parse_from(body, patch, SPEC_FROM_PATCH, arena, ret_spec, err);
 	json_decref(body);
