@@ -247,14 +247,11 @@ static void answer(struct connection *connection, int status, const char *type,
 
 static void eat(int64_t megabytes)
 {
-	static void *eaten[EAT_MAX_MB]; /* kept until the process ends */
-	static size_t n;
-
-	for (; megabytes > 0 && n < EAT_MAX_MB; megabytes--) {
-		eaten[n] = malloc(1 << 20);
-		if (!eaten[n])
+	for (int64_t i = 0; i < megabytes; i++) {
+		char *piece = malloc(1 << 20);
+		if (!piece)
 			return;
-		memset(eaten[n++], 1, 1 << 20);
+		memset(piece, 1, 1 << 20); /* kept until the process ends */
 	}
 }
 
