@@ -6,6 +6,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+/* Ctrl-C. While echo is off it comes as a character: a signal would leave the terminal mute. */
+#define INTERRUPT '\003'
+
 /* Reads up to the newline, byte by byte: what stands behind it is the next reader's. */
 static int read_line(int fd, char *out, size_t size)
 {
@@ -14,7 +17,7 @@ static int read_line(int fd, char *out, size_t size)
 	ssize_t got;
 
 	while ((got = read(fd, &c, 1)) == 1 && c != '\n') {
-		if (used + 1 >= size)
+		if (c == INTERRUPT || used + 1 >= size)
 			return -1;
 		out[used++] = c;
 	}
@@ -34,13 +37,14 @@ int prompt_line(const char *question, bool secret, char *out, size_t size, struc
 			       "there is no terminal to ask for \"%s\"; give --user and "
 			       "--password-stdin",
 			       question);
-	dprintf(fd, "%s: ", question);
 	bool hidden = secret && tcgetattr(fd, &before) == 0;
 	if (hidden) {
 		silent = before;
-		silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+		silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ISIG);
+		silent.c_cc[VEOL] = INTERRUPT; /* it ends the line, so that it is read at once */
 		(void)tcsetattr(fd, TCSAFLUSH, &silent);
 	}
+	dprintf(fd, "%s: ", question); /* after the flush: what is typed now is the answer */
 	int rc = read_line(fd, out, size);
 	if (hidden) {
 		(void)tcsetattr(fd, TCSAFLUSH, &before);

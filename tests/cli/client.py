@@ -1,6 +1,7 @@
 """Running the client in a home of its own."""
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -62,6 +63,25 @@ class Client:
             process.wait()
             raise
         return Result(process, out, err)
+
+    def talk(self, script, *words):
+        """With a controlling terminal: `script` is (what to wait for, what to type) pairs.
+        Returns the exit status and all that the terminal showed."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(BIN, [BIN, *words], {**self.env, "TERM": "xterm"})
+        shown = ""
+        try:
+            for prompt, answer in script:
+                while prompt not in shown[-len(prompt) - 8:]:
+                    shown += os.read(terminal, 1024).decode()
+                os.write(terminal, answer.encode())
+            while True:
+                shown += os.read(terminal, 1024).decode()
+        except OSError:  # the other side has gone
+            pass
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
 
     def close(self):
         shutil.rmtree(self.home, ignore_errors=True)

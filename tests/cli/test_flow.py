@@ -81,6 +81,22 @@ class Flow(unittest.TestCase):
         self.assertEqual(result.code, 1, result)  # nobody to ask
         self.assertIn("--password-stdin", result.err)
 
+    def test_a_terminal_is_asked_for_the_password_without_echo(self):
+        person = Client(SERVED.url)
+        self.addCleanup(person.close)
+        code, shown = person.talk([("User: ", "operator\n"),
+                                   ("Password: ", SERVED.password + "\n")], "login")
+        self.assertEqual(code, 0, shown)
+        self.assertIn("operator", shown)
+        self.assertNotIn(SERVED.password, shown)
+        self.assertEqual(person.run("whoami", "-q").out, "operator\n")
+        code, shown = person.talk([("Old password: ", SERVED.password + "\n"),
+                                   ("New password: ", "one long password\n"),
+                                   ("again: ", "another long password\n")], "password")
+        self.assertEqual(code, 1, shown)
+        self.assertIn("differ", shown)
+        self.assertEqual(person.run("logout").code, 0)
+
     def test_whoami_version_health(self):
         self.assertEqual(self.ok("whoami", "-q").out, "operator\n")
         self.assertEqual(self.ok("whoami", "-o", "json").json()["role"], "operator")

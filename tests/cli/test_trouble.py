@@ -195,6 +195,11 @@ class Trouble(unittest.TestCase):
             self.assertEqual(proxy.seen, [])
         self.assertEqual(result.code, 0, result)
 
+    def test_ctrl_c_at_the_password(self):
+        code, shown = self.client.talk([("User: ", "kim\n"), ("Password: ", "half\x03")], "login")
+        self.assertEqual(code, 1, shown)
+        self.assertNotIn("half", shown)
+
     def test_a_login_that_cannot_be_saved_leaves_no_token(self):
         def script(handler):
             if handler.path.endswith("/session") and handler.command == "POST":
