@@ -36,10 +36,10 @@ fmt: ## let clang-format lay out the C
 
 lint: ## clang-tidy, cppcheck, gcc -fanalyzer, all warnings as errors
 	@scripts/install.sh check
-	@scripts/lint.sh
+	@python3 scripts/lint.py
 
 tidy: ## the rules of the house: lengths, banned functions, room order
 	@python3 tests/tidy/tidy.py
 
 clean: ## remove what was built
-	@rm -rf build build-check build-tsan build-fuzz build-bench build-lint
+	@rm -rf build build-check build-tsan build-fuzz build-crash build-bench build-lint

@@ -23,8 +23,8 @@ if [ -d /run/systemd/system ]; then
 	$as_root systemctl start docker
 else
 	mkdir -p "$dir"
-	echo "Docker does not run: starting dockerd in the background (pid file $dir/dockerd.pid, log $dir/dockerd.log)"
-	echo "  stop it with: ${as_root:+sudo }kill \$(cat $dir/dockerd.pid)"
+	echo "Docker does not run: starting dockerd in the background"
+	echo "  log $dir/dockerd.log; stop it with: ${as_root:+sudo }kill \$(cat $dir/dockerd.pid)"
 	# shellcheck disable=SC2086 # no word when root
 	$as_root setsid dockerd -H "unix://$socket" -p "$dir/dockerd.pid" \
 		>"$dir/dockerd.log" 2>&1 </dev/null &

@@ -17,10 +17,12 @@ def main() -> None:
     parts = ['#include "base/embed.h"\n']
     for i, path in enumerate(files):
         data = open(path, "rb").read()
-        parts.append(f"static const unsigned char file_{i}[] = {{\n{literal(data + bytes(1))}\n}};\n")
+        bytes_of = literal(data + bytes(1))
+        parts.append(f"static const unsigned char file_{i}[] = {{\n{bytes_of}\n}};\n")
     parts.append(f"const struct embedded_file {symbol}[] = {{\n")
     for i, path in enumerate(files):
-        parts.append(f'\t{{ "{os.path.basename(path)}", (const char *)file_{i}, sizeof(file_{i}) - 1 }},\n')
+        name = os.path.basename(path)
+        parts.append(f'\t{{ "{name}", (const char *)file_{i}, sizeof(file_{i}) - 1 }},\n')
     parts.append("\t{ NULL, NULL, 0 },\n};\n")
     with open(out, "w", encoding="utf-8") as f:
         f.write("".join(parts))

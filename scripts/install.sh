@@ -54,7 +54,8 @@ for service in haproxy nginx docker-registry; do
 	*" $service"*) ;;
 	*) continue ;;
 	esac
-	if [ -d /run/systemd/system ] && [ ! -e "/etc/systemd/system/$service.service" ]; then
+	unit=/etc/systemd/system/$service.service
+	if [ -d /run/systemd/system ] && [ ! -e "$unit" ]; then
 		$as_root systemctl mask --quiet "$service.service"
 		masked="${masked:-} $service"
 	fi
@@ -80,7 +81,7 @@ if ! install; then
 	if ! install; then
 		tail -20 "$log" >&2
 		echo "install.sh: could not install:$missing" >&2
-		echo "install.sh: is there a network, and are Debian 12's package sources set up?" >&2
+		echo "is there a network, and are Debian 12's package sources set up?" >&2
 		rm -f "$log"
 		exit 1
 	fi

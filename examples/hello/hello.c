@@ -247,11 +247,14 @@ static void answer(struct connection *connection, int status, const char *type,
 
 static void eat(int64_t megabytes)
 {
-	for (int64_t i = 0; i < megabytes; i++) {
-		char *piece = malloc(1 << 20);
-		if (!piece)
+	static void *eaten[EAT_MAX_MB]; /* kept until the process ends */
+	static size_t n;
+
+	for (; megabytes > 0 && n < EAT_MAX_MB; megabytes--) {
+		eaten[n] = malloc(1 << 20);
+		if (!eaten[n])
 			return;
-		memset(piece, 1, 1 << 20); /* kept until the process ends */
+		memset(eaten[n++], 1, 1 << 20);
 	}
 }
 

@@ -22,6 +22,7 @@ struct actor {
 	enum role role;
 	char login[129];
 	char session_hash[65]; /* set when a session cookie was used */
+	int64_t expires_at;    /* of the session or token it came with; 0: never */
 };
 
 #define ACCOUNT_TOKEN_SIZE 80 /* room for a token's text */

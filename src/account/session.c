@@ -226,6 +226,7 @@ int account_authenticate(struct db *db, struct env *env, const char *token, stru
 		return err_set(err, ERR_UNAUTHENTICATED,
 			       "log in first: the %s is unknown or has expired",
 			       session ? "session" : "API token");
+	inquiry.actor.expires_at = inquiry.expires_at;
 	if (session)
 		str_copy(inquiry.actor.session_hash, sizeof(inquiry.actor.session_hash),
 			 inquiry.hash);

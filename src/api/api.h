@@ -20,7 +20,7 @@ struct api_options {
 	struct gateway *gateway;
 	struct reconciler *reconciler;
 	int listen_fd; /* bound and listening TCP socket; the server owns it from success on */
-	int threads;        /* 0 = 4 */
+	int threads;   /* 0 = 4 */
 	/* what URLs are built from */
 	const char *service_scheme; /* "http" */
 	const char *service_domain; /* "localhost" */

@@ -10,6 +10,14 @@
 #define LIMIT_PAGE_ROWS 200 /* a page of a list; more belongs on the next page */
 #define LIMIT_PAGE_ROWS_DEFAULT 50
 #define LIMIT_CONNECTIONS 4096 /* descriptors: the soft limit of a bare machine is 20,000 */
+#define LIMIT_BODY_DROPPED_BYTES                                                                   \
+	(64 * 1024 * 1024) /* of a body that is too large: read and dropped, so that the client    \
+			      hears why; a longer one is cut off */
+#define LIMIT_CACHED_ANSWERS 512             /* pages that browsers and scripts ask for again */
+#define LIMIT_CACHED_BYTES (8 * 1024 * 1024) /* of their bodies together */
+#define LIMIT_CACHED_TOKENS 256              /* sessions and API tokens in use at a time */
+#define LIMIT_CONNECTION_IDLE_SECONDS 60     /* keep-alive, and a request that stalls */
+#define LIMIT_STOP_SECONDS 5                 /* requests under way when the server stops */
 #define LIMIT_REQUEST_ARENA_BYTES (32 * 1024 * 1024) /* parse + answer of the largest request */
 
 /* Workload spec */

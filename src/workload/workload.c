@@ -130,7 +130,7 @@ int workload_list(struct db_tx *tx, const struct actor *actor, const struct work
 	size_t count = 0;
 	int more;
 
-	assert(filter->limit >= 1 && filter->limit <= LIMIT_PAGE_ROWS);
+	assert(filter->limit >= 1 && filter->limit <= LIMIT_PAGE_ROWS + 1);
 	const struct db_value args[] = {
 		db_int(filter->before > 0 ? filter->before : INT64_MAX),
 		db_text(filter->by_state ? workload_state_word(filter->state) : ""),

@@ -87,7 +87,7 @@ struct workload_event {
 
 struct workload_filter {
 	int64_t before; /* cursor: only ser < before; 0: from the newest */
-	int64_t limit;  /* 1…LIMIT_PAGE_ROWS */
+	int64_t limit;  /* 1…LIMIT_PAGE_ROWS + 1: the one more tells whether a page follows */
 	bool by_state;
 	enum workload_state state;
 };

@@ -33,7 +33,8 @@ if [ "${1:-}" != --inside ]; then
 	# cgroups of containers that were killed with the namespace
 	if [ -s "$base.ids" ]; then
 		while read -r id; do
-			find /sys/fs/cgroup -depth -type d -path "*$id*" -exec rmdir {} \; 2>/dev/null || :
+			find /sys/fs/cgroup -depth -type d -path "*$id*" -exec rmdir {} + \
+				2>/dev/null || :
 		done <"$base.ids"
 	fi
 	rm -f "$base.ids"
@@ -108,7 +109,8 @@ if [ -n "$docker" ] && [ -s "$dir/dockerd.pid" ]; then
 	docker ps -aq --no-trunc >"$dir.ids" 2>/dev/null || :
 	kill -TERM "$(cat "$dir/dockerd.pid")" 2>/dev/null || :
 	for _ in $(seq 50); do
-		[ -s "$dir/dockerd.pid" ] && kill -0 "$(cat "$dir/dockerd.pid")" 2>/dev/null || break
+		[ -s "$dir/dockerd.pid" ] || break
+		kill -0 "$(cat "$dir/dockerd.pid")" 2>/dev/null || break
 		sleep 0.1
 	done
 fi
