@@ -229,7 +229,6 @@ static int start_gateway(struct server *server, struct err *err)
 	bool any = str_equal(server->address, "0.0.0.0") || str_equal(server->address, "::");
 	struct haproxy_options options = {
 		.env = &server->env,
-		.event = server->event,
 		.program = config->haproxy_program,
 		.directory = server->gateway_dir,
 		.listen = config->service_listen,

@@ -74,6 +74,15 @@
 #define LIMIT_ENGINE_LINE_BYTES (256 * 1024) /* an event of Docker carries all labels of an image */
 #define LIMIT_IMAGE_LAYERS 256               /* overlayfs stacks 128 at most */
 
+/* Gateway */
+#define LIMIT_GATEWAY_SERVICES 4096     /* backends of one HAProxy; each costs some ten KiB */
+#define LIMIT_GATEWAY_SERVICES_SPARE 64 /* backends before the first reload */
+#define LIMIT_GATEWAY_NAME_BYTES 128    /* of a pod or a host's first label */
+#define LIMIT_GATEWAY_ANSWER_BYTES (32 * 1024 * 1024) /* show stat of 16,384 servers */
+#define LIMIT_GATEWAY_FILE_BYTES (16 * 1024 * 1024)   /* configuration of as many */
+#define LIMIT_GATEWAY_ELDERS 16 /* workers that finish old connections after reloads */
+#define LIMIT_GATEWAY_OBSERVE_BYTES (16 * 1024 * 1024) /* the state of as many servers */
+
 /* Prober */
 #define LIMIT_PROBE_TARGETS 16384            /* pods and services of one machine, and to spare */
 #define LIMIT_PROBES_IN_FLIGHT 512           /* descriptors; the rest waits its turn */

@@ -20,7 +20,7 @@ struct workload *workload_find(struct docker *docker, int64_t ser)
 	return NULL;
 }
 
-struct workload *workload_get(struct docker *docker, int64_t ser)
+struct workload *known_workload_get(struct docker *docker, int64_t ser)
 {
 	struct workload **at = &docker->workloads;
 

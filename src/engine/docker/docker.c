@@ -82,7 +82,7 @@ static int docker_ensure(struct engine *engine, const struct engine_workload *wa
 	if (spec_copy(wanted, &spec, err) < 0)
 		return -1;
 	pthread_mutex_lock(&docker->lock);
-	workload = workload_get(docker, wanted->ser);
+	workload = known_workload_get(docker, wanted->ser);
 	int result = workload ? 0 : err_oom(err);
 	if (workload) {
 		struct spec *old = workload->spec;
@@ -109,7 +109,7 @@ static int docker_remove(struct engine *engine, int64_t ser, struct err *err)
 
 	pthread_mutex_lock(&docker->lock);
 	struct workload *workload =
-		docker->listed ? workload_find(docker, ser) : workload_get(docker, ser);
+		docker->listed ? workload_find(docker, ser) : known_workload_get(docker, ser);
 	if (!workload && !docker->listed) {
 		result = err_oom(err);
 	} else if (workload && workload->intent != INTENT_GONE) {

@@ -142,7 +142,7 @@ void docker_wake(struct docker *docker); /* not under `lock` */
 
 /* cache.c: all under `lock` */
 struct workload *workload_find(struct docker *docker, int64_t ser);
-struct workload *workload_get(struct docker *docker, int64_t ser); /* made; NULL: memory */
+struct workload *known_workload_get(struct docker *docker, int64_t ser); /* made; NULL: memory */
 struct pod *pod_find(const struct workload *workload, const char *name);
 struct pod *pod_get(struct workload *workload, const char *name); /* made; NULL: memory */
 struct image *image_find(struct docker *docker, const char *reference);

@@ -34,7 +34,7 @@ static struct pod *pod_of_labels(struct docker *docker, const json_t *labels)
 
 	if (!name || ser == 0 || !str_equal(instance, docker->instance))
 		return NULL;
-	struct workload *workload = workload_get(docker, ser);
+	struct workload *workload = known_workload_get(docker, ser);
 	return workload ? pod_get(workload, name) : NULL;
 }
 
@@ -105,7 +105,7 @@ static void apply_networks(struct docker *docker, const json_t *networks)
 	json_array_foreach(networks, i, item)
 	{
 		int64_t ser = number_of(json_object_get(item, "Labels"), LABEL_SER);
-		struct workload *workload = ser > 0 ? workload_get(docker, ser) : NULL;
+		struct workload *workload = ser > 0 ? known_workload_get(docker, ser) : NULL;
 		const char *id = json_string_value(json_object_get(item, "Id"));
 		if (!workload || !id)
 			continue;

@@ -3,13 +3,10 @@
 #ifndef DURE_GATEWAY_HAPROXY_HAPROXY_H
 #define DURE_GATEWAY_HAPROXY_HAPROXY_H
 
-#include <systemd/sd-event.h>
-
 #include "gateway/gateway.h"
 
 struct haproxy_options {
 	struct env *env;
-	sd_event *event; /* the main loop: watches the child (supervision, restart with back-off) */
 	const char *program;   /* "haproxy" */
 	const char *directory; /* run directory of Dure's: configuration, sockets, pid file; 0700 */
 	const char *listen;    /* address the service URLs listen on, "127.0.0.1" */
@@ -20,8 +17,9 @@ struct haproxy_options {
 	uint16_t fallback_port;
 };
 
-/* Starts HAProxy (taking over the listening sockets of one left by a killed Dure) and the control
- * thread. Succeeds also when HAProxy cannot start yet: observe says why, and it is tried again. */
+/* Starts the control thread, which starts HAProxy (taking over the listening sockets of one left by
+ * a killed Dure), supervises it (restart with back-off) and steers it. Succeeds also when HAProxy
+ * cannot start yet: observe says why, and it is tried again. */
 int haproxy_gateway_new(const struct haproxy_options *options, struct gateway **ret_gateway,
 			struct err *err);
 
