@@ -280,10 +280,6 @@ static int check_path(struct piece path, struct err *err)
 
 	if (path.length == 0)
 		return err_set(err, ERR_INVALID, "the image reference has no image name");
-	if (path.length > PATH_MAX_BYTES)
-		return err_set(err, ERR_INVALID,
-			       "the image path has %zu characters; at most %d are allowed",
-			       path.length, PATH_MAX_BYTES);
 	for (size_t i = 0; i <= path.length; i++) {
 		if (i < path.length && path.data[i] != '/')
 			continue;
@@ -377,6 +373,11 @@ static int build(const struct pieces *pieces, const char *default_domain, struct
 	if (!built.domain || !built.path || (pieces->tag.data && !built.tag) ||
 	    (pieces->digest.data && !built.digest))
 		return err_oom(err);
+	size_t length = strlen(built.path); /* with library/: the canonical form keeps to it too */
+	if (length > PATH_MAX_BYTES)
+		return err_set(err, ERR_INVALID,
+			       "the image path has %zu characters; at most %d are allowed", length,
+			       PATH_MAX_BYTES);
 	built.canonical = arena_printf(arena, "%s/%s%s%s%s%s", built.domain, built.path,
 				       built.tag ? ":" : "", built.tag ? built.tag : "",
 				       built.digest ? "@" : "", built.digest ? built.digest : "");

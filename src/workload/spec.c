@@ -12,14 +12,14 @@
 
 const char *spec_registry_word(enum spec_registry registry)
 {
-	switch (registry) {
-#define X(symbol, word, host, label)                                                               \
-	case SPEC_REGISTRY_##symbol: return word;
+	static const char *const words[] = {
+#define X(symbol, word, host, label) word,
 		SPEC_REGISTRIES(X)
 #undef X
-	}
-	assert(!"a registry type of the table");
-	return NULL;
+	};
+
+	assert((size_t)registry < sizeof(words) / sizeof(words[0]));
+	return words[registry];
 }
 
 int spec_cuda_parse(const char *text, int64_t *ret_version)

@@ -165,6 +165,11 @@ static void lengths_have_ceilings(void **state)
 	text[8 + 255] = 'a';
 	assert_int_equal(reference_parse(text, NULL, arena, &reference, &err), -1);
 	assert_non_null(strstr(err.message, "256 characters; at most 255"));
+	/* library/ counts, or the canonical form would be refused. */
+	text[8 + 248] = '\0';
+	assert_int_equal(reference_parse(text + 8, "docker.io", arena, &reference, &err), -1);
+	text[8 + 247] = '\0';
+	assert_int_equal(reference_parse(text + 8, "docker.io", arena, &reference, &err), 0);
 	memset(text + 8, 'a', 600);
 	assert_int_equal(reference_parse(text, NULL, arena, &reference, &err), -1);
 	assert_non_null(strstr(err.message, "608 bytes; at most 512"));

@@ -16,8 +16,9 @@
 
 #define DOCKER_ID_BYTES 65
 #define DOCKER_NAME_BYTES 128
-#define DOCKER_CALL_MS 30000 /* a create under load takes seconds; half a minute is a dead daemon  \
-			      */
+#define DOCKER_CALL_MS                                                                             \
+	30000 /* a create under load takes seconds; half a minute is a dead daemon                 \
+	       */
 #define DOCKER_STOP_GRACE_S 10 /* where nobody said (an orphan of an earlier run) */
 #define DOCKER_PULLERS 2
 #define DOCKER_WORKERS_MAX 32
