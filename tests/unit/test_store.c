@@ -322,6 +322,44 @@ static void one_failure_does_not_harm_its_group(void **state)
 	assert_true(db_version(place->db) - version >= 2);
 }
 
+#define TOO_MANY 6
+
+static atomic_int refusals;
+
+static void *refused_run(void *argument)
+{
+	struct caller *caller = argument;
+
+	(void)caller_run(caller);
+	if (caller->code == ERR_UNAVAILABLE)
+		atomic_fetch_add(&refusals, 1);
+	return NULL;
+}
+
+static void a_full_queue_refuses(void **state)
+{
+	static struct caller callers[LIMIT_WRITE_QUEUE + TOO_MANY];
+	struct place *place = *state;
+	struct caller first;
+	struct gate gate;
+
+	gate_start(place, &gate, &first);
+	for (int i = 0; i < LIMIT_WRITE_QUEUE + TOO_MANY; i++) {
+		struct caller *caller = &callers[i];
+		(void)snprintf(caller->name, sizeof(caller->name), "w%d", i);
+		caller->db = place->db;
+		caller->put = (struct put){ caller->name, "x", false };
+		assert_int_equal(pthread_create(&caller->thread, NULL, refused_run, caller), 0);
+	}
+	for (int i = 0; i < 20000 && atomic_load(&refusals) < TOO_MANY; i++)
+		(void)usleep(1000);
+	gate_end(&gate, &first);
+	for (int i = 0; i < LIMIT_WRITE_QUEUE + TOO_MANY; i++)
+		(void)pthread_join(callers[i].thread, NULL);
+	assert_int_equal(atomic_load(&refusals), TOO_MANY);
+	assert_int_equal(number_of(place->db, COUNT_SETTINGS), LIMIT_WRITE_QUEUE + 1);
+}
+
 struct counting {
 	struct db *db;
 	pthread_t thread;
@@ -462,6 +500,7 @@ int main(void)
 		WITH_DB(constraints_are_conflicts),
 		WITH_DB(version_grows_with_changes_only),
 		WITH_DB(one_failure_does_not_harm_its_group),
+		WITH_DB(a_full_queue_refuses),
 		WITH_DB(no_write_of_many_threads_is_lost),
 		WITH_DB(reads_go_on_while_a_write_is_open),
 		WITH_DB(a_read_sees_one_snapshot),

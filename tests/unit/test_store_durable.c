@@ -138,6 +138,27 @@ static void foreign_files_are_refused(void **state)
 	assert_non_null(strstr(err.message, "damaged"));
 }
 
+/* Killing a process does not lose what the system has; only these settings guard against a power
+ * cut. */
+static void commits_reach_the_disk(void **state)
+{
+	struct place *place = *state;
+	struct number synchronous = { .sql = "PRAGMA synchronous" };
+	struct number keys = { .sql = "PRAGMA foreign_keys" };
+	struct number wal = {
+		.sql = "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"
+	};
+	ERR_AUTO(err);
+
+	assert_int_equal(place_open(place, 0, &err), 0);
+	assert_int_equal(db_write(place->db, read_number, &synchronous, &err), 0);
+	assert_int_equal(synchronous.value, 2);
+	assert_int_equal(db_write(place->db, read_number, &keys, &err), 0);
+	assert_int_equal(keys.value, 1);
+	assert_int_equal(db_write(place->db, read_number, &wal, &err), 0);
+	assert_int_equal(wal.value, 1);
+}
+
 /* ---- full disks ---- */
 
 static int put_much(struct db_tx *tx, void *argument, struct err *err)
@@ -353,6 +374,7 @@ int main(void)
 		IN_PLACE(changed_and_newer_databases_are_refused),
 		cmocka_unit_test(a_failed_migration_leaves_nothing),
 		IN_PLACE(foreign_files_are_refused),
+		IN_PLACE(commits_reach_the_disk),
 		IN_PLACE(a_full_database_is_survived),
 		IN_PLACE(a_disk_that_fails_is_survived),
 		IN_PLACE(an_abrupt_end_loses_nothing),
