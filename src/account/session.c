@@ -11,7 +11,7 @@
 struct login {
 	const struct account_record *account;
 	const char *token_hash;
-	int64_t now;
+	int64_t now, expires_at;
 };
 
 static int login_run(struct db_tx *tx, void *argument, struct err *err)
@@ -43,8 +43,7 @@ static int login_run(struct db_tx *tx, void *argument, struct err *err)
 		       "INSERT INTO session (token_hash, account_id, created_at, expires_at) "
 		       "VALUES ($1, $2, $3, $4)",
 		       DB_ARGS(db_text(login->token_hash), db_int(login->account->id),
-			       db_int(login->now),
-			       db_int(login->now + LIMIT_SESSION_SECONDS * USEC_PER_SEC)),
+			       db_int(login->now), db_int(login->expires_at)),
 		       NULL, err);
 }
 
@@ -76,11 +75,16 @@ int account_login(struct db *db, struct env *env, const char *login, const char 
 		return -1;
 	token_make(env, TOKEN_PREFIX_SESSION, token);
 	token_hash(token, hash);
-	struct login run = { .account = &account, .token_hash = hash, .now = env_now(env) };
+	int64_t now = env_now(env), expires_at = now + LIMIT_SESSION_SECONDS * USEC_PER_SEC;
+	struct login run = {
+		.account = &account, .token_hash = hash, .now = now, .expires_at = expires_at
+	};
 	if (db_write(db, login_run, &run, err) < 0)
 		return -1;
 
-	struct actor actor = { .account_id = account.id, .role = account.role };
+	struct actor actor = { .account_id = account.id,
+			       .role = account.role,
+			       .expires_at = expires_at };
 	str_copy(actor.login, sizeof(actor.login), account.login);
 	str_copy(actor.session_hash, sizeof(actor.session_hash), hash);
 	*ret_actor = actor;

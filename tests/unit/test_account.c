@@ -162,6 +162,7 @@ static void login_takes_the_right_password_only(void **state)
 	assert_int_equal(asks(house, token, &actor), ERR_NONE);
 	assert_int_equal(actor.account_id, id);
 	assert_int_equal(strlen(actor.session_hash), 64);
+	assert_true(actor.expires_at == house->now + LIMIT_SESSION_SECONDS * USEC_PER_SEC);
 }
 
 /* Equal parameters are what makes an unknown login as slow as a wrong password. */
@@ -237,7 +238,8 @@ static void sessions_end_in_time_and_are_swept(void **state)
 	char first[ACCOUNT_TOKEN_SIZE], second[ACCOUNT_TOKEN_SIZE];
 
 	person_make(house, "mina", ROLE_USER);
-	person_login(house, "mina", first);
+	struct actor actor = person_login(house, "mina", first);
+	assert_true(actor.expires_at == house->now + LIMIT_SESSION_SECONDS * USEC_PER_SEC);
 	house->now += LIMIT_SESSION_SECONDS * USEC_PER_SEC - 1;
 	assert_int_equal(asks(house, first, NULL), ERR_NONE);
 	house->now += 1;
