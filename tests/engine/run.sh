@@ -4,7 +4,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 if [ "${1:-}" != --inside ]; then
-	exec "$here/../lib/sandbox.sh" --docker --registry "$here/run.sh" --inside "$(realpath "$1")"
+	build=$(realpath "$1")
+	exec "$here/../lib/sandbox.sh" --docker --registry "$here/run.sh" --inside "$build"
 fi
 build=$2
 "${CC:-cc}" -static -O2 -Wall -o "$TMPDIR/pod" "$here/pod.c"

@@ -1,9 +1,12 @@
 /* The engine contract against a real Docker. Run by run.sh, which gives it a daemon of its own. */
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,18 +17,32 @@
 static struct log test_log = { STDERR_FILENO, LOG_LEVEL_WARNING, false };
 static struct env test_env;
 
-/* Output of a shell command of this file, at most size - 1 bytes. */
+/* Output of a shell command of this file, at most size - 1 bytes. Given up on, it ends the test. */
 static void run(const char *command, char *out, size_t size)
 {
-	FILE *pipe = popen(command, "re");
+	char *const argv[] = { "sh", "-c", (char *)command, NULL };
+	posix_spawn_file_actions_t actions;
+	size_t length = 0;
+	int ends[2];
+	pid_t child;
 
-	if (!pipe) {
-		perror(command);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		exit(1);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	int status = posix_spawn(&child, "/bin/sh", &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	if (status != 0) {
+		fprintf(stderr, "%s: %s\n", command, strerror(status));
 		exit(1);
 	}
-	size_t length = fread(out, 1, size - 1, pipe);
+	for (ssize_t got;
+	     length < size - 1 && (got = read(ends[0], out + length, size - 1 - length)) > 0;)
+		length += (size_t)got;
 	out[length] = '\0';
-	(void)pclose(pipe);
+	close(ends[0]);
+	(void)waitpid(child, NULL, 0);
 }
 
 static struct engine *new_engine(const char *instance)
