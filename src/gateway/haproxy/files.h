@@ -9,7 +9,8 @@
 #include "gateway/haproxy/table.h"
 
 /* Of every server line. The engine has asked the pod already: it starts healthy. */
-#define GATEWAY_SERVER_SETTINGS "check inter 2s fastinter 500ms fall 2 rise 1 pool-purge-delay 1s"
+#define GATEWAY_SERVER_SETTINGS                                                                    \
+	"check inter 2s fastinter 500ms fall 2 rise 1 pool-max-conn 256 pool-purge-delay 1s"
 
 struct files {
 	const char *directory;
