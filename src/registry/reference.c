@@ -383,6 +383,12 @@ static int build(const struct pieces *pieces, const char *default_domain, struct
 				       built.digest ? "@" : "", built.digest ? built.digest : "");
 	if (!built.canonical)
 		return err_oom(err);
+	if (strlen(built.canonical) > LIMIT_IMAGE_BYTES)
+		return err_set(
+			err, ERR_INVALID,
+			"the image reference written out in full has %zu bytes; at most %d are "
+			"allowed",
+			strlen(built.canonical), LIMIT_IMAGE_BYTES);
 	*ret_reference = built;
 	return 0;
 }

@@ -173,6 +173,12 @@ static void lengths_have_ceilings(void **state)
 	memset(text + 8, 'a', 600);
 	assert_int_equal(reference_parse(text, NULL, arena, &reference, &err), -1);
 	assert_non_null(strstr(err.message, "608 bytes; at most 512"));
+	/* Short enough as given, but not with the tag that is written out. */
+	memset(text, 'h', 510);
+	memcpy(text, "h.", 2);
+	memcpy(text + 510, "/a", 3);
+	assert_int_equal(reference_parse(text, NULL, arena, &reference, &err), -1);
+	assert_non_null(strstr(err.message, "in full has 519 bytes"));
 }
 
 static void host_is_asked_for_without_a_default(void **state)
