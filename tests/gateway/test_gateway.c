@@ -211,7 +211,7 @@ static void taken_port_is_said_honestly(void **state)
 	ERR_AUTO(err);
 	assert_int_equal(gateway_observe(lab->gateway, arena, &seen, &err), 0);
 	assert_false(seen.up);
-	assert_non_null(strstr(seen.why, "ddress already in use"));
+	assert_non_null(strcasestr(seen.why, "address already in use"));
 }
 
 struct client {
@@ -234,6 +234,7 @@ static void *ask_on(void *context)
 			kept = lab_connect(client->port);
 		if (kept < 0) {
 			client->refused++;
+			print_message("refused: %s\n", strerror(-kept));
 			continue;
 		}
 		reply.status = 0;
@@ -306,6 +307,18 @@ static void killed_owner_is_succeeded_without_a_refusal(void **state)
 
 enum { MANY = 200, HELD = 20 };
 
+static void fill_table(char hosts[MANY][16], char pods[MANY][16],
+		       struct gateway_target targets[MANY], struct gateway_service services[MANY],
+		       uint16_t port, int grace_s)
+{
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(hosts[i], 16, "aaaa%04d", i + 1);
+		(void)snprintf(pods[i], 16, "pod-%d", i);
+		targets[i] = (struct gateway_target){ pods[i], "127.0.0.1", port };
+		services[i] = (struct gateway_service){ hosts[i], &targets[i], 1, grace_s };
+	}
+}
+
 static void more_services_than_spares_drop_no_connection(void **state)
 {
 	struct lab *lab = *state;
@@ -319,12 +332,7 @@ static void more_services_than_spares_drop_no_connection(void **state)
 	ERR_AUTO(err);
 
 	backend_start(&a, "A");
-	for (int i = 0; i < MANY; i++) {
-		(void)snprintf(hosts[i], sizeof(hosts[i]), "aaaa%04d", i + 1);
-		(void)snprintf(pods[i], sizeof(pods[i]), "pod-%d", i);
-		targets[i] = (struct gateway_target){ pods[i], "127.0.0.1", a.port };
-		services[i] = (struct gateway_service){ hosts[i], &targets[i], 1, 5 };
-	}
+	fill_table(hosts, pods, targets, services, a.port, 5);
 	lab_open(lab);
 	assert_int_equal(gateway_sync(lab->gateway, services, 10, &err), 0);
 	assert_true(lab_wait_answers(lab, hosts[9], 5000));
@@ -363,12 +371,7 @@ static void drain_counts_what_runs_in_a_worker_before_a_reload(void **state)
 	ERR_AUTO(err);
 
 	backend_start(&a, "A");
-	for (int i = 0; i < MANY; i++) {
-		(void)snprintf(hosts[i], sizeof(hosts[i]), "aaaa%04d", i + 1);
-		(void)snprintf(pods[i], sizeof(pods[i]), "pod-%d", i);
-		targets[i] = (struct gateway_target){ pods[i], "127.0.0.1", a.port };
-		services[i] = (struct gateway_service){ hosts[i], &targets[i], 1, 20 };
-	}
+	fill_table(hosts, pods, targets, services, a.port, 20);
 	lab_open(lab);
 	assert_int_equal(gateway_sync(lab->gateway, services, 1, &err), 0);
 	assert_true(lab_wait_answers(lab, hosts[0], 5000));
@@ -383,6 +386,35 @@ static void drain_counts_what_runs_in_a_worker_before_a_reload(void **state)
 	assert_int_equal(reply.status, 200);
 	(void)close(slow);
 	assert_true(lab_wait_gone(lab, "pod-0", 3000));
+	lab->gateway = gateway_free(lab->gateway);
+	backend_stop(&a);
+}
+
+static void grace_ends_also_in_a_worker_before_a_reload(void **state)
+{
+	struct lab *lab = *state;
+	static char hosts[MANY][16], pods[MANY][16];
+	struct gateway_target targets[MANY];
+	struct gateway_service services[MANY];
+	struct backend a;
+	struct reply reply;
+	ERR_AUTO(err);
+
+	backend_start(&a, "A");
+	fill_table(hosts, pods, targets, services, a.port, 1);
+	lab_open(lab);
+	assert_int_equal(gateway_sync(lab->gateway, services, 1, &err), 0);
+	assert_true(lab_wait_answers(lab, hosts[0], 5000));
+	int slow = lab_connect(lab->port);
+	assert_true(lab_send(slow, "aaaa0001.localhost", "/slow5000"));
+	lab_nap(100);
+	assert_int_equal(gateway_sync(lab->gateway, services, 100, &err), 0);
+	assert_true(lab_wait_answers(lab, hosts[99], 5000));
+	assert_int_equal(gateway_sync(lab->gateway, services + 1, 99, &err), 0);
+	assert_true(lab_wait_gone(lab, "pod-0", 2500));
+	lab_receive(slow, &reply);
+	assert_int_not_equal(reply.status, 200);
+	(void)close(slow);
 	lab->gateway = gateway_free(lab->gateway);
 	backend_stop(&a);
 }
@@ -474,6 +506,7 @@ int main(void)
 		T(killed_owner_is_succeeded_without_a_refusal),
 		T(more_services_than_spares_drop_no_connection),
 		T(drain_counts_what_runs_in_a_worker_before_a_reload),
+		T(grace_ends_also_in_a_worker_before_a_reload),
 		T(coming_and_going_leaves_nothing),
 		T(bad_names_are_refused),
 #undef T

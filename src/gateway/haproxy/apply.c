@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/failpoint.h"
 #include "base/strings.h"
 #include "gateway/haproxy/cli.h"
@@ -291,16 +292,34 @@ int haproxy_apply(struct haproxy *haproxy, struct err *err)
 	return status;
 }
 
+/* A worker that is leaving no longer takes "shutdown sessions server": one by one. */
+static void cut_elder_sessions(struct haproxy *haproxy, pid_t elder, const char *backend,
+			       const char *pod)
+{
+	BUF_AUTO answer = BUF_INIT(LIMIT_GATEWAY_ANSWER_BYTES);
+	ERR_AUTO(err);
+	char command[64];
+	const char *id;
+
+	(void)snprintf(command, sizeof(command), "@!%d show sess", (int)elder);
+	if (cli_ask(haproxy->master, command, &answer, &err) < 0)
+		return; /* it has gone */
+	for (char *cursor = answer.data; cli_next_session(&cursor, backend, pod, &id);)
+		(void)cli_do(haproxy->master, NULL, &err, "@!%d shutdown session %s", (int)elder,
+			     id);
+}
+
 static void cut_sessions(struct haproxy *haproxy, const struct service *service,
 			 const struct server *server)
 {
 	ERR_AUTO(err);
+	char backend[16];
 
-	(void)cli_do(haproxy->stats, NULL, &err, "shutdown sessions server s%04u/%s", service->slot,
+	(void)snprintf(backend, sizeof(backend), "s%04u", service->slot);
+	(void)cli_do(haproxy->stats, NULL, &err, "shutdown sessions server %s/%s", backend,
 		     server->pod);
 	for (size_t i = 0; i < haproxy->n_elders; i++)
-		(void)cli_do(haproxy->master, NULL, &err, "@!%d shutdown sessions server s%04u/%s",
-			     (int)haproxy->elders[i], service->slot, server->pod);
+		cut_elder_sessions(haproxy, haproxy->elders[i], backend, server->pod);
 }
 
 /* Has its time of draining come to an end? Then it is put into maintenance. */

@@ -208,6 +208,39 @@ bool cli_next_stat(char **cursor, struct cli_server *ret_server)
 	return false;
 }
 
+bool cli_next_conn(char **cursor, struct cli_server *ret_server)
+{
+	const char *columns[COLUMNS_MAX];
+
+	for (char *line; (line = strsep(cursor, "\n"));) {
+		char *slash = strchr(line, '/');
+		if (line[0] == '#' || !slash || split(line, " ", columns) < 7)
+			continue;
+		*slash = '\0';
+		*ret_server = (struct cli_server){ .backend = columns[0],
+						   .name = slash + 1,
+						   .sessions = number(columns[6]) };
+		return true;
+	}
+	return false;
+}
+
+bool cli_next_session(char **cursor, const char *backend, const char *server, const char **ret_id)
+{
+	char wanted[COMMAND_MAX];
+
+	(void)snprintf(wanted, sizeof(wanted), " be=%s srv=%s ", backend, server);
+	for (char *line; (line = strsep(cursor, "\n"));) {
+		char *end = strchr(line, ':');
+		if (!end || !str_starts(line, "0x") || !strstr(line, wanted))
+			continue;
+		*end = '\0';
+		*ret_id = line;
+		return true;
+	}
+	return false;
+}
+
 bool cli_next_map(char **cursor, const char **ret_key, const char **ret_value)
 {
 	const char *columns[COLUMNS_MAX];

@@ -34,6 +34,12 @@ struct cli_server {
 /* The next server of an answer of `show servers state` or `show stat -1 4 -1`; the strings point
  * into the answer, which is cut up. Start with `*cursor` = answer.data. False at the end. */
 bool cli_next_state(char **cursor, struct cli_server *ret_server);
+/* The same of `show servers conn`, which, unlike `show stat`, also tells of a worker that is
+ * leaving.
+ */
+bool cli_next_conn(char **cursor, struct cli_server *ret_server);
+/* The next session of `show sess` that a server of this backend carries: its id. */
+bool cli_next_session(char **cursor, const char *backend, const char *server, const char **ret_id);
 bool cli_next_stat(char **cursor, struct cli_server *ret_server);
 /* The next entry of `show map`. */
 bool cli_next_map(char **cursor, const char **ret_key, const char **ret_value);

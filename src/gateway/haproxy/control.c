@@ -82,6 +82,7 @@ static int start(struct haproxy *haproxy, struct err *err)
 		return -1;
 	haproxy->ready = haproxy->reloading = false;
 	haproxy->n_elders = 0;
+	haproxy->elderly = false;
 	if (process_start(&haproxy->process, haproxy->program, haproxy->directory, worker, err) < 0)
 		return -1;
 	haproxy->started_at = env_monotonic(haproxy->env);
@@ -130,7 +131,6 @@ static void await(struct haproxy *haproxy)
 		haproxy->reloading = haproxy->relearn = false;
 		haproxy->why[0] = '\0';
 		haproxy->apply_due = haproxy->poll_due = haproxy->survey_due = now;
-		haproxy_find_elders(haproxy);
 	} else if (haproxy->reloading && now >= haproxy->reload_due) {
 		log_error(haproxy->env->log, ROOM,
 			  "HAProxy does not take its new configuration: %s",
@@ -152,7 +152,7 @@ static int reload(struct haproxy *haproxy, struct err *err)
 		return -1;
 	log_info(haproxy->env->log, ROOM, "reloading HAProxy for %u backends",
 		 haproxy->table.n_slots);
-	haproxy->reloading = true;
+	haproxy->reloading = haproxy->elderly = true;
 	haproxy->reload_due = env_monotonic(haproxy->env) + RELOAD_US;
 	return cli_ask(haproxy->master, "reload", &answer, err);
 }
@@ -191,12 +191,11 @@ static void look(struct haproxy *haproxy)
 	int64_t now = env_monotonic(haproxy->env);
 	bool all = now >= haproxy->survey_due;
 
-	if (all) {
+	if (all)
 		haproxy->survey_due = now + POLL_US;
-		if (haproxy->n_elders > 0)
-			haproxy_find_elders(haproxy);
-	}
-	if (haproxy_survey(haproxy, all, &err) < 0)
+	/* What nobody could be asked about is not over. */
+	if ((haproxy->elderly && haproxy_find_elders(haproxy, &err) < 0) ||
+	    haproxy_survey(haproxy, all, &err) < 0)
 		log_debug(haproxy->env->log, ROOM, "%s", err.message);
 	else if (haproxy_finish(haproxy)) {
 		haproxy->poll_due = now + DRAIN_POLL_US;

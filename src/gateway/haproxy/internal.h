@@ -51,6 +51,7 @@ struct haproxy {
 	bool ready;     /* HAProxy runs it and the table was learned */
 	bool reloading; /* an earlier one serves until it does */
 	bool relearn;   /* HAProxy contradicted the table */
+	bool elderly;   /* workers from before a reload may still run */
 	int64_t start_due, started_at, backoff, apply_due, poll_due, survey_due, reload_due;
 	char why[512];
 	char *signature; /* of what was published, to notice changes */
@@ -67,7 +68,7 @@ int haproxy_learn(struct haproxy *haproxy, struct err *err);
 /* Sessions and health of all servers, or only of services that drain. */
 int haproxy_survey(struct haproxy *haproxy, bool all, struct err *err);
 /* Workers that are leaving after reloads. */
-void haproxy_find_elders(struct haproxy *haproxy);
+int haproxy_find_elders(struct haproxy *haproxy, struct err *err);
 
 /* apply.c: making HAProxy have what is desired. */
 /* Room in the table for all that is desired. 1: HAProxy needs a reload for it. */

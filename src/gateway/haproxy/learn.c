@@ -126,21 +126,23 @@ static bool drains(const struct service *service)
 	return false;
 }
 
-static void take_stat(struct haproxy *haproxy, char *cursor, bool elder)
+static struct server *server_of(struct haproxy *haproxy, const struct cli_server *found)
+{
+	unsigned slot = slot_of(found->backend);
+
+	if (slot == 0 || slot > haproxy->table.n_slots || !haproxy->table.slots[slot - 1])
+		return NULL;
+	return service_find(haproxy->table.slots[slot - 1], found->name);
+}
+
+static void take_stat(struct haproxy *haproxy, char *cursor)
 {
 	struct cli_server found;
 
 	while (cli_next_stat(&cursor, &found)) {
-		unsigned slot = slot_of(found.backend);
-		if (slot == 0 || slot > haproxy->table.n_slots || !haproxy->table.slots[slot - 1])
-			continue;
-		struct server *server = service_find(haproxy->table.slots[slot - 1], found.name);
+		struct server *server = server_of(haproxy, &found);
 		if (!server)
 			continue;
-		if (elder) {
-			server->sessions += found.sessions;
-			continue;
-		}
 		server->sessions = found.sessions;
 		server->healthy = found.up;
 	}
@@ -151,14 +153,20 @@ static void take_stat(struct haproxy *haproxy, char *cursor, bool elder)
 static void survey_elders(struct haproxy *haproxy, const struct service *service,
 			  struct buf *answer)
 {
+	struct cli_server found;
 	char command[64];
 
 	for (size_t i = 0; i < haproxy->n_elders; i++) {
 		ERR_AUTO(err);
-		(void)snprintf(command, sizeof(command), "@!%d show stat s%04u 4 -1",
+		(void)snprintf(command, sizeof(command), "@!%d show servers conn s%04u",
 			       (int)haproxy->elders[i], service->slot);
-		if (cli_ask(haproxy->master, command, answer, &err) == 0)
-			take_stat(haproxy, answer->data, true);
+		if (cli_ask(haproxy->master, command, answer, &err) < 0)
+			continue;
+		for (char *cursor = answer->data; cli_next_conn(&cursor, &found);) {
+			struct server *server = server_of(haproxy, &found);
+			if (server)
+				server->sessions += found.sessions;
+		}
 	}
 }
 
@@ -170,7 +178,7 @@ int haproxy_survey(struct haproxy *haproxy, bool all, struct err *err)
 	if (all) {
 		if (cli_ask(haproxy->stats, "show stat -1 4 -1", &answer, err) < 0)
 			return -1;
-		take_stat(haproxy, answer.data, false);
+		take_stat(haproxy, answer.data);
 	}
 	for (unsigned i = 0; i < haproxy->table.n_slots; i++) {
 		const struct service *service = haproxy->table.slots[i];
@@ -179,22 +187,23 @@ int haproxy_survey(struct haproxy *haproxy, bool all, struct err *err)
 		(void)snprintf(command, sizeof(command), "show stat s%04u 4 -1", service->slot);
 		if (cli_ask(haproxy->stats, command, &answer, err) < 0)
 			return -1;
-		take_stat(haproxy, answer.data, false);
+		take_stat(haproxy, answer.data);
 		survey_elders(haproxy, service, &answer);
 	}
 	return 0;
 }
 
-void haproxy_find_elders(struct haproxy *haproxy)
+int haproxy_find_elders(struct haproxy *haproxy, struct err *err)
 {
 	BUF_AUTO answer = BUF_INIT(LIMIT_GATEWAY_ANSWER_BYTES);
-	ERR_AUTO(err);
 	pid_t pid;
 
-	if (cli_ask(haproxy->master, "show proc", &answer, &err) < 0)
-		return; /* asked again with the next survey */
+	if (cli_ask(haproxy->master, "show proc", &answer, err) < 0)
+		return -1;
 	haproxy->n_elders = 0;
 	for (char *cursor = answer.data; cli_next_old_worker(&cursor, &pid);)
 		if (haproxy->n_elders < LIMIT_GATEWAY_ELDERS)
 			haproxy->elders[haproxy->n_elders++] = pid;
+	haproxy->elderly = haproxy->n_elders > 0;
+	return 0;
 }

@@ -150,7 +150,8 @@ static void take_line(struct process *process, struct log *log)
 	if (str_starts(line, "[ALERT]") || str_starts(line, "[WARNING]")) {
 		log_debug(log, "haproxy", "%s", line);
 		const char *words = strstr(line, ") : ");
-		if (str_starts(line, "[ALERT]") && !process->ready)
+		/* The first one names the cause, later ones only what follows from it. */
+		if (str_starts(line, "[ALERT]") && !process->ready && str_empty(process->alert))
 			str_copy(process->alert, sizeof(process->alert), words ? words + 4 : line);
 	}
 }

@@ -15,7 +15,7 @@ struct process {
 	char line[512];
 	size_t line_length;
 	bool ready;      /* it serves: alerts are about pods now, not about itself */
-	char alert[256]; /* the last thing it complained of before it served */
+	char alert[256]; /* the first thing it complained of before it served */
 	pid_t elder;     /* master left by a killed Dure, that finishes what it had begun; 0: none
 			  */
 };
@@ -31,7 +31,7 @@ pid_t process_find(const char *directory);
  * listening sockets over, or 0. */
 int process_start(struct process *process, const char *program, const char *directory, pid_t worker,
 		  struct err *err);
-/* Reads what it said: logs it, keeps the last alert. */
+/* Reads what it said: logs it, keeps the first alert. */
 void process_listen(struct process *process, struct log *log);
 /* Has it ended? Then it is reaped and `alert` says how. */
 bool process_ended(struct process *process, struct log *log);
