@@ -14,24 +14,7 @@ static const char error_page[] =
 	"<p>요청을 받을 파드에 연결할 수 없거나 응답이 없습니다. 잠시 후 다시 시도하십시오.</p>\n"
 	"<p lang=\"en\">No pod of this service answered. Try again in a moment.</p>\n";
 
-struct status {
-	int code;
-	const char *reason;
-};
-
-/* All that HAProxy can say by itself. */
-static const struct status statuses[] = {
-	{ 400, "Bad Request" },         { 401, "Unauthorized" },
-	{ 403, "Forbidden" },           { 404, "Not Found" },
-	{ 405, "Method Not Allowed" },  { 407, "Proxy Authentication Required" },
-	{ 408, "Request Timeout" },     { 410, "Gone" },
-	{ 413, "Payload Too Large" },   { 425, "Too Early" },
-	{ 429, "Too Many Requests" },   { 500, "Internal Server Error" },
-	{ 501, "Not Implemented" },     { 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-};
-
-#define N_STATUSES (sizeof(statuses) / sizeof(statuses[0]))
+static const int error_statuses[] = { 400, 403, 408, 413, 425, 429, 500, 501, 502, 503, 504 };
 
 static int write_whole(const char *directory, const char *name, const struct buf *content,
 		       struct err *err)
@@ -92,9 +75,11 @@ static void put_defaults(struct buf *out, const struct files *files)
 		      "\toption redispatch 1\n"
 		      "\toption http-ignore-probes\n"
 		      "\thttp-reuse safe\n");
-	for (size_t i = 0; i < N_STATUSES; i++)
-		buf_printf(out, "\terrorfile %d %s/%d.http\n", statuses[i].code, files->directory,
-			   statuses[i].code);
+	for (size_t i = 0; i < sizeof(error_statuses) / sizeof(error_statuses[0]); i++)
+		buf_printf(out,
+			   "\thttp-error status %d content-type \"text/html; charset=utf-8\" file "
+			   "%s/error.html hdr X-Dure-Error gateway-%d\n",
+			   error_statuses[i], files->directory, error_statuses[i]);
 }
 
 static void put_front(struct buf *out, const struct files *files)
@@ -129,27 +114,6 @@ static void put_front(struct buf *out, const struct files *files)
 		   files->fallback_address, v6 ? "]" : "", files->fallback_port);
 }
 
-/* Whole answers: those that HAProxy gives while it still reads a request cannot be built from
- * parts.
- */
-static int write_pages(const struct files *files, struct err *err)
-{
-	for (size_t i = 0; i < N_STATUSES; i++) {
-		BUF_AUTO page = BUF_INIT(LIMIT_GATEWAY_FILE_BYTES);
-		char name[16];
-		(void)snprintf(name, sizeof(name), "%d.http", statuses[i].code);
-		buf_printf(&page,
-			   "HTTP/1.1 %d %s\r\nX-Dure-Error: gateway-%d\r\n"
-			   "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"
-			   "Content-Length: %zu\r\n\r\n%s",
-			   statuses[i].code, statuses[i].reason, statuses[i].code,
-			   sizeof(error_page) - 1, error_page);
-		if (write_whole(files->directory, name, &page, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static void put_service(struct buf *out, const struct service *service)
 {
 	for (size_t i = 0; i < service->count; i++) {
@@ -165,6 +129,7 @@ int files_write(const struct files *files, struct table *table, const char *node
 {
 	BUF_AUTO config = BUF_INIT(LIMIT_GATEWAY_FILE_BYTES);
 	BUF_AUTO map = BUF_INIT(LIMIT_GATEWAY_FILE_BYTES);
+	BUF_AUTO page = BUF_INIT(LIMIT_GATEWAY_FILE_BYTES);
 
 	put_global(&config, files, node);
 	put_defaults(&config, files);
@@ -180,7 +145,8 @@ int files_write(const struct files *files, struct table *table, const char *node
 		put_service(&config, service);
 		buf_printf(&map, "%s.%s s%04u\n", service->host, files->domain, service->slot);
 	}
-	if (write_pages(files, err) < 0 ||
+	buf_puts(&page, error_page);
+	if (write_whole(files->directory, "error.html", &page, err) < 0 ||
 	    write_whole(files->directory, "hosts.map", &map, err) < 0 ||
 	    write_whole(files->directory, "haproxy.cfg", &config, err) < 0)
 		return -1;
