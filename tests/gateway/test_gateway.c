@@ -1,6 +1,6 @@
-/* gateway: a real HAProxy on loopback, with servers of this process behind it. */
-#include "lab.h"
-
+/* gateway: a real HAProxy on loopback, with servers of this process behind it.
+ *
+ * Timeout: 180 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "lab.h"
 
 extern char **environ;
 

@@ -1,5 +1,3 @@
-#include "gateway/haproxy/internal.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +5,7 @@
 #include "base/failpoint.h"
 #include "base/strings.h"
 #include "gateway/haproxy/cli.h"
+#include "gateway/haproxy/internal.h"
 
 #define QUIET_POLLS 2 /* a request may be between two counters in one look, not in two */
 #define ASK_TIMEOUT_MS 5000

@@ -1,7 +1,5 @@
 /* The one thread that owns HAProxy: starts and watches it, brings its table to the desired one,
  * follows draining, and publishes what is. */
-#include "gateway/haproxy/internal.h"
-
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "gateway/haproxy/cli.h"
+#include "gateway/haproxy/internal.h"
 
 #define ROOM "gateway"
 #define AWAIT_US (5 * USEC_PER_MSEC) /* between looks whether HAProxy answers */

@@ -1,11 +1,10 @@
-#include "gateway/haproxy/internal.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/strings.h"
 #include "gateway/haproxy/cli.h"
+#include "gateway/haproxy/internal.h"
 
 /* Of a server found draining whose service's own grace is no longer known. */
 #define GRACE_UNKNOWN_US (30 * USEC_PER_SEC)
