@@ -80,7 +80,7 @@ static int lookup_run(struct db_tx *tx, void *argument, struct err *err)
 int account_load(struct db *db, const char *login, int64_t id, struct account_record *ret,
 		 struct err *err)
 {
-	struct account_record record;
+	struct account_record record = { 0 };
 	struct lookup lookup = { .login = login, .id = login ? 0 : id, .record = &record };
 
 	assert(login || id != 0);

@@ -161,9 +161,10 @@ int gpus_set(struct db_tx *tx, int64_t node_id, const char *node_name, const str
 			return -1;
 		if (db_exec(tx,
 			    "INSERT INTO node_gpu (node_id, position, uuid) VALUES ($1, $2, $3)",
-			    DB_ARGS(db_int(node_id), db_int(position++), db_text(uuid)), NULL,
+			    DB_ARGS(db_int(node_id), db_int(position), db_text(uuid)), NULL,
 			    err) < 0)
 			return -1;
+		position++;
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@ const char *credentials_path(struct arena *arena)
 	const char *base = getenv("XDG_CONFIG_HOME");
 	const char *home = getenv("HOME");
 
-	if (!str_empty(base) && base[0] == '/') /* the XDG rule: relative paths are to be ignored */
+	if (base && base[0] == '/') /* the XDG rule: relative paths are to be ignored */
 		return arena_printf(arena, "%s/dure/credentials.json", base);
 	if (!str_empty(home))
 		return arena_printf(arena, "%s/.config/dure/credentials.json", home);

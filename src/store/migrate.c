@@ -76,9 +76,10 @@ static int run_script(struct connection *connection, const char *text, struct er
 
 	for (const char *mark = strchr(at, '@'); mark; mark = strchr(at, '@')) {
 		const char *end = strchr(mark + 1, '@');
-		size_t length = end ? (size_t)(end - mark - 1) : 0;
-		const char *means = word_for(connection->driver, mark + 1, length);
-		if (!means)
+		const char *means = NULL;
+		if (end)
+			means = word_for(connection->driver, mark + 1, (size_t)(end - mark - 1));
+		if (!end || !means)
 			return err_set(err, ERR_INTERNAL, "unknown word at \"%.20s\"", mark);
 		buf_append(&sql, at, (size_t)(mark - at));
 		buf_puts(&sql, means);

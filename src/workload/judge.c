@@ -75,8 +75,8 @@ static const char *trouble_advice(enum engine_trouble trouble)
 			"The node's disk is full: its operator must make room. It is tried again.",
 		[ENGINE_TROUBLE_COMMAND_INVALID] =
 			"The container cannot execute its command: correct the command.",
-		[ENGINE_TROUBLE_GPU_UNAVAILABLE] = "The node cannot hand out its GPU: its operator "
-						   "must look. It is tried again.",
+		[ENGINE_TROUBLE_GPU_UNAVAILABLE] =
+			"The node cannot hand out its GPU; its operator must look. Tried again.",
 		[ENGINE_TROUBLE_NETWORK_FAILED] =
 			"It is tried again; tell the operator if it lasts.",
 		[ENGINE_TROUBLE_CREATE_FAILED] =

@@ -258,8 +258,6 @@ static int check_rest(struct db_tx *tx, void *argument, struct err *err)
 static void check_orphans(struct sim_test *sim)
 {
 	for (int64_t ser = 1; ser <= sim->last_ser; ser++) {
-		ERR_AUTO(err);
-
 		if (sim_state(sim, ser) == WORKLOAD_STATE_COUNT && sim_engine_has(sim->engine, ser))
 			sim_fail(sim, "workload %lld was deleted and something of it is left",
 				 (long long)ser);

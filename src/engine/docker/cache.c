@@ -26,9 +26,10 @@ struct workload *known_workload_get(struct docker *docker, int64_t ser)
 
 	while (*at && (*at)->ser < ser)
 		at = &(*at)->next;
-	if (*at && (*at)->ser == ser)
-		return *at;
-	struct workload *workload = calloc(1, sizeof(*workload));
+	struct workload *workload = *at;
+	if (workload && workload->ser == ser)
+		return workload;
+	workload = calloc(1, sizeof(*workload));
 	if (!workload)
 		return NULL;
 	workload->ser = ser;
@@ -292,7 +293,7 @@ static bool fill_state(struct docker *docker, const struct pod *pod, struct aren
 		state->last_log = arena_strdup(arena, pod->last_log);
 	if (task->trouble != ENGINE_TROUBLE_NONE && task->message)
 		state->message = arena_strdup(arena, task->message);
-	if (state->phase == ENGINE_PULLING) {
+	if (state->phase == ENGINE_PULLING && image) {
 		state->pull_done = image->done;
 		state->pull_total = image->total;
 	}

@@ -202,7 +202,7 @@ static void step(struct sim *sim, struct sim_pod *pod)
 		switch (pod->phase) {
 		case ENGINE_WAITING: begin(sim, pod); break;
 		case ENGINE_PULLING: pull(sim, pod); break;
-		case ENGINE_CREATED: start(sim, pod); break;
+		case ENGINE_CREATED:
 		case ENGINE_EXITED: start(sim, pod); break;
 		default: pod->step_at = SIM_NEVER; break;
 		}

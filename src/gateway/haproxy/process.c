@@ -17,8 +17,6 @@
 #define SOFT_STOP_MS 5000
 #define HARD_STOP_MS 2000
 
-extern char **environ;
-
 static ssize_t read_small(const char *path, char *out, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
