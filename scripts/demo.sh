@@ -26,7 +26,10 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
 }
 
 scripts/docker-up.sh "${DURE_DATA_DIR:-${XDG_DATA_HOME:-${HOME:-/var/lib}}/dure-docker}"

@@ -71,9 +71,10 @@
 #define LIMIT_ENGINE_ANSWER_BYTES (8 * 1024 * 1024) /* Docker's list of 2,000 containers */
 #define LIMIT_LOG_TAIL_BYTES 4096                   /* last log lines kept with an exit */
 #define LIMIT_LOG_BYTES (1024 * 1024) /* one answer of logs; more belongs to following them */
-#define LIMIT_ENGINE_LINE_BYTES (256 * 1024) /* an event of Docker carries all labels of an image  \
-					      */
-#define LIMIT_IMAGE_LAYERS 256               /* overlayfs stacks 128 at most */
+#define LIMIT_ENGINE_LINE_BYTES                                                                    \
+	(256 * 1024)           /* an event of Docker carries all labels of an image                \
+				*/
+#define LIMIT_IMAGE_LAYERS 256 /* overlayfs stacks 128 at most */
 
 /* Gateway */
 #define LIMIT_GATEWAY_SERVICES 4096     /* backends of one HAProxy; each costs some ten KiB */

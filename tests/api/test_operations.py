@@ -37,7 +37,8 @@ class Operations(unittest.TestCase):
     def test_session(self):
         answer = self.ask(200, "POST", "/session", {"login": "alice", "password": PASSWORD}, None)
         cookie = answer.header("Set-Cookie")
-        self.assertRegex(cookie, r"^dure_session=sess_\S+; Path=/; HttpOnly; SameSite=Strict; Max-Age=")
+        self.assertRegex(
+            cookie, r"^dure_session=sess_\S+; Path=/; HttpOnly; SameSite=Strict; Max-Age=")
         cookie = {"Cookie": "x=1; " + cookie.split(";")[0]}
         me = self.ask(200, "GET", "/session", login=None, headers=cookie).json()
         self.assertEqual((me["login"], me["role"]), ("alice", "user"))

@@ -1,4 +1,4 @@
-"""The benchmarks of docs/benchmarks.md: each a ratio against something real, measured in this run."""
+"""The benchmarks of docs/benchmarks.md: ratios against something real, measured in the same run."""
 import os
 import re
 import statistics
