@@ -108,7 +108,8 @@ static void put_front(struct buf *out, const struct files *files)
 		 "\thttp-request del-header Authorization\n"
 		 "\thttp-request set-header X-Dure-Service-Host %[var(txn.host)]\n"
 		 "\thttp-request set-uri /_service\n"
-		 "\thttp-response set-header X-Dure-Error not-available\n"
+		 "\thttp-response set-header X-Dure-Error not-available unless "
+		 "{ res.hdr(X-Dure-Error) -m found }\n"
 		 "\ttimeout server 10s\n");
 	buf_printf(out, "\tserver dure %s%s%s:%u maxconn 64\n", v6 ? "[" : "",
 		   files->fallback_address, v6 ? "]" : "", files->fallback_port);

@@ -1,4 +1,4 @@
-/* The engine contract against a real Docker. Run by run.sh, which gives it a daemon of its own. */
+/* The engine contract against a real Docker. test_docker.sh runs it, with a daemon of its own. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -135,7 +135,7 @@ int main(void)
 				     .inspect = inspect };
 
 	if (!world.image || !getenv("DURE_DOCKER_SOCKET")) {
-		fprintf(stderr, "run me by tests/engine/run.sh\n");
+		fprintf(stderr, "run me by tests/engine/test_docker.sh\n");
 		return 77;
 	}
 	test_env = env_system(&test_log);
