@@ -94,6 +94,8 @@ class Operations(unittest.TestCase):
         self.assertEqual((made["gpu"]["free"], made["gpu"]["memory_mb"]), (2, 24576))
         self.assertEqual(self.ask(200, "GET", "/nodes/cafe-2").json(), made)
         self.assertIn("cafe-2", [n["name"] for n in self.ask(200, "GET", "/nodes").json()["items"]])
+        real = self.node("real-1", gpu={"model": "t4", "uuids": ["GPU-0a", "GPU-0b"]})
+        self.assertEqual((real["simulated"], real["gpu"]["count"]), (False, 2))
         self.ask(409, "POST", "/nodes", NODE | {"name": "cafe-2"}, "boss")
         self.ask(403, "POST", "/nodes", NODE | {"name": "cafe-3"})
         self.ask(403, "PATCH", "/nodes/cafe-2", {"sharing": False})

@@ -174,7 +174,7 @@ BAD_WORKLOAD = {
     "cpu_milli": (0, 512001, *NUMBERS),
     "memory_mb": (0, 4194305, *NUMBERS),
     "min_cuda": (12.8, "", "twelve", "12.8.1.2", []),
-    "max_price_per_hour": ("7", 1.5, True, [], -1),
+    "max_price_per_hour": ("7", 1.5, True, [], -1, 0),
     "deploy_now": (0, "true", []),
 }
 BAD_NODE = {
