@@ -198,8 +198,8 @@ class System:
 
     def add_node(self, name="slot", gpus=8, **more):
         gpu = {"model": "rtx4090", "count": gpus} if gpus else None
-        node = {"name": name, "tier": 3, "gpu": gpu, "cpu_milli": 64000, "memory_mb": 65536, "base_per_hour": 300 * POINT,
-                "usage_per_hour": 500 * POINT, **more}
+        node = {"name": name, "tier": 3, "gpu": gpu, "cpu_milli": 64000, "memory_mb": 65536,
+                "base_per_hour": 300 * POINT, "usage_per_hour": 500 * POINT, **more}
         return self.want(201, "POST", "/nodes", node)
 
     def register(self, **more):
