@@ -36,7 +36,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(system.workload(ser)["state"], "registered")
         before = system.visit(ser, "/")
         self.assertEqual(before.status, 503)
-        self.assertTrue(before.headers["x-dure-error"])
+        self.assertEqual(before.headers["x-dure-error"], "registered")
         self.assertEqual(system.deploy(ser)["state"], "deploying")
         deployed = system.until_state(ser, "deployed")
         self.assertEqual(deployed["pods"], {"asked": 2, "total": 2, "ready": 2})
@@ -52,7 +52,7 @@ class Lifecycle(unittest.TestCase):
         system.until_state(ser, "terminated")
         after = system.visit(ser, "/")
         self.assertEqual(after.status, 503)
-        self.assertEqual(after.headers["x-dure-error"], before.headers["x-dure-error"])
+        self.assertEqual(after.headers["x-dure-error"], "terminated")
         self.assertEqual(system.pods(ser), [])
         reasons = [event["reason"] for event in system.events(ser)]
         self.assertEqual(reasons.count("ready"), 2, reasons)
