@@ -149,27 +149,77 @@ static int create_somewhere(struct worker *worker, int64_t ser, unsigned char *u
 	return -1;
 }
 
-/* The network that has the name already, if it is ours; else what create said stands. */
-static int adopt(struct worker *worker, int64_t ser, json_t **ret_answer, struct err *err)
+/* Our networks of the workload. Names are no key: Docker lets two creations at once have one name,
+ * as when a Dure is killed while its creation is under way and the next one begins its own. */
+static int list_ours(struct worker *worker, int64_t ser, json_t **ret_list, struct err *err)
 {
-	char name[64], path[128];
-	json_t *root = NULL;
+	BUF_AUTO path = BUF_INIT(1024);
+	char filter[192];
 
-	network_name(worker->docker, ser, name, sizeof(name));
-	(void)snprintf(path, sizeof(path), "/networks/%s", name);
+	(void)snprintf(filter, sizeof(filter), "{\"label\":[\"%s=%s\",\"%s=%lld\"]}",
+		       LABEL_INSTANCE, worker->docker->instance, LABEL_SER, (long long)ser);
+	buf_puts(&path, "/networks?filters=");
+	http_escape(&path, filter);
+	if (path.failed)
+		return err_oom(err);
 	const struct http_request request = { .method = "GET",
+					      .path = path.data,
+					      .timeout_ms = DOCKER_CALL_MS };
+	return http_call_json(worker->http, &request, ret_list, err);
+}
+
+static int remove_by_id(struct worker *worker, const char *id, struct err *err)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "/networks/%s", id);
+	const struct http_request request = { .method = "DELETE",
 					      .path = path,
 					      .timeout_ms = DOCKER_CALL_MS };
-	if (http_call_json(worker->http, &request, &root, err) < 0)
+	if (http_call(worker->http, &request, NULL, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND)
 		return -1;
-	const char *instance =
-		json_string_value(json_object_get(json_object_get(root, "Labels"), LABEL_INSTANCE));
-	if (!str_equal(instance, worker->docker->instance)) {
-		json_decref(root);
+	err_clear(err);
+	return 0;
+}
+
+static const char *id_at(const json_t *list, size_t i)
+{
+	return json_string_value(json_object_get(json_array_get(list, i), "Id"));
+}
+
+/* The network that has the name already, if it is ours; of twins one is kept: while there are two,
+ * no container can start. A network that cannot be removed is in use and so the one to keep. */
+static int adopt(struct worker *worker, int64_t ser, json_t **ret_answer, struct err *err)
+{
+	json_t *list = NULL;
+	size_t kept = 0;
+	char name[64];
+
+	if (list_ours(worker, ser, &list, err) < 0)
+		return -1;
+	network_name(worker->docker, ser, name, sizeof(name));
+	if (json_array_size(list) == 0) {
+		json_decref(list);
 		return err_set(err, ERR_CONFLICT, "a network named %s exists that is not Dure's",
 			       name);
 	}
-	*ret_answer = root;
+	for (size_t i = 1; i < json_array_size(list); i++) {
+		const char *id = id_at(list, i);
+		log_warning(worker->docker->env->log, "docker", "there are two networks %s", name);
+		if (id && remove_by_id(worker, id, err) == 0)
+			continue;
+		err_clear(err);
+		if (id_at(list, kept) && remove_by_id(worker, id_at(list, kept), err) < 0) {
+			json_decref(list);
+			return -1;
+		}
+		kept = i;
+	}
+	*ret_answer = json_incref(json_array_get(list, kept));
+	json_decref(list);
+	err_clear(err);
 	return 0;
 }
 
@@ -215,22 +265,18 @@ void network_create(struct worker *worker, struct workload *workload)
 void network_remove(struct worker *worker, struct workload *workload)
 {
 	struct docker *docker = worker->docker;
-	char name[64], path[128];
+	json_t *list = NULL;
 	ERR_AUTO(err);
 
-	network_name(docker, workload->ser, name, sizeof(name));
-	pthread_mutex_lock(&docker->lock);
-	(void)snprintf(path, sizeof(path), "/networks/%s",
-		       workload->network.id[0] ? workload->network.id : name);
-	pthread_mutex_unlock(&docker->lock);
-	const struct http_request request = { .method = "DELETE",
-					      .path = path,
-					      .timeout_ms = DOCKER_CALL_MS };
-	int result = http_call(worker->http, &request, NULL, &err);
+	int result = list_ours(worker, workload->ser, &list, &err);
+	for (size_t i = 0; result == 0 && i < json_array_size(list); i++)
+		if (id_at(list, i))
+			result = remove_by_id(worker, id_at(list, i), &err);
+	json_decref(list);
 	if (result == 0 && FAILPOINT(docker_after_network_remove))
 		result = err_set(&err, ERR_INTERNAL, "failpoint");
 	pthread_mutex_lock(&docker->lock);
-	if (result == 0 || err.code == ERR_NOT_FOUND) {
+	if (result == 0) {
 		workload->network.exists = false;
 		workload->network.id[0] = '\0';
 		task_succeeded(&workload->network.task);

@@ -269,8 +269,9 @@ void pod_create(struct worker *worker, struct pod *pod)
 /* Under the lock. */
 static void start_failed(struct docker *docker, struct pod *pod, struct err *err)
 {
-	if (err->code == ERR_NOT_FOUND && strstr(err->message, "network")) {
-		/* Removed behind our back; the next step makes it again. */
+	bool twins = strstr(err->message, "is ambiguous") != NULL;
+	if (twins || (err->code == ERR_NOT_FOUND && strstr(err->message, "network"))) {
+		/* Two of them, or removed behind our back; the next step puts that right. */
 		pod->workload->network.exists = false;
 		pod->workload->network.task.due = 0;
 		pod->task.due = env_monotonic(docker->env) + 100 * USEC_PER_MSEC;

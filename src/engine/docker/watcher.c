@@ -13,6 +13,10 @@
 
 #define LIST_MS 20000
 #define EVENTS_MS 30000
+/* Just connected: what a killed Dure had asked for may still come into being, and networks come
+ * without events, so the first lists follow soon upon each other. */
+#define EVENTS_FIRST_MS 2000
+#define FIRST_LISTS 4
 #define PAUSE_MIN_US (100 * USEC_PER_MSEC)
 #define PAUSE_MAX_US (2 * USEC_PER_SEC)
 
@@ -198,7 +202,7 @@ static bool take_chunk(void *context, const char *data, size_t length)
 }
 
 /* From `since` (µs) for a while. The end of the while is no error. */
-static int follow(struct worker *worker, int64_t since, struct err *err)
+static int follow(struct worker *worker, int64_t since, int for_ms, struct err *err)
 {
 	struct stream stream = { worker->docker, BUF_INIT(LIMIT_ENGINE_LINE_BYTES) };
 	char path[128];
@@ -216,7 +220,7 @@ static int follow(struct worker *worker, int64_t since, struct err *err)
 		return err_oom(err);
 	const struct http_request request = { .method = "GET",
 					      .path = full.data,
-					      .timeout_ms = EVENTS_MS,
+					      .timeout_ms = for_ms,
 					      .chunk = take_chunk,
 					      .context = &stream };
 	int result = http_call(worker->http, &request, NULL, err);
@@ -259,6 +263,7 @@ void *watcher_run(void *context)
 	struct worker *worker = context;
 	struct docker *docker = worker->docker;
 	int64_t pause = PAUSE_MIN_US;
+	int lists = 0;
 
 	(void)prctl(PR_SET_NAME, "docker-watch");
 	while (!atomic_load(&docker->stop)) {
@@ -268,9 +273,12 @@ void *watcher_run(void *context)
 		int result = list_all(worker, &err);
 		if (result == 0) {
 			pause = PAUSE_MIN_US;
-			result = follow(worker, since, &err);
+			lists = lists < FIRST_LISTS ? lists + 1 : lists;
+			result = follow(worker, since,
+					lists < FIRST_LISTS ? EVENTS_FIRST_MS : EVENTS_MS, &err);
 		}
 		if (result < 0 && !atomic_load(&docker->stop)) {
+			lists = 0;
 			lost(docker, &err);
 			rest(docker, pause);
 			pause = pause * 2 < PAUSE_MAX_US ? pause * 2 : PAUSE_MAX_US;

@@ -1,5 +1,6 @@
 #include "gateway/haproxy/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,11 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/strings.h"
 
 #define PATH_SIZE 512
 #define SOFT_STOP_MS 5000
 #define HARD_STOP_MS 2000
+#define END_TRIES 50
+#define END_PAUSE_MS 10
 
 static ssize_t read_small(const char *path, char *out, size_t size)
 {
@@ -46,18 +50,40 @@ static bool is_ours(pid_t pid, const char *directory)
 	return false;
 }
 
-pid_t process_find(const char *directory)
+/* Masters and workers that run our configuration. Not by the pid file alone: a Dure that is killed
+ * right after it started HAProxy leaves one that has not written it yet, and since HAProxy binds
+ * with SO_REUSEPORT, that one would go on answering every other connection, without a route. */
+static size_t find_elders(const char *directory, pid_t elders[LIMIT_GATEWAY_ELDERS])
 {
-	char path[PATH_SIZE], text[32];
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+	size_t count = 0;
 	int64_t pid;
 
-	(void)snprintf(path, sizeof(path), "%s/haproxy.pid", directory);
-	if (read_small(path, text, sizeof(text)) <= 0)
+	if (!processes)
 		return 0;
-	text[strcspn(text, "\n")] = '\0';
-	if (str_to_int64(text, 2, INT32_MAX, &pid) < 0 || !is_ours((pid_t)pid, directory))
-		return 0;
-	return (pid_t)pid;
+	while (count < LIMIT_GATEWAY_ELDERS && (entry = readdir(processes)))
+		if (str_to_int64(entry->d_name, 2, INT32_MAX, &pid) == 0 &&
+		    is_ours((pid_t)pid, directory))
+			elders[count++] = (pid_t)pid;
+	(void)closedir(processes);
+	return count;
+}
+
+/* One that does not answer on its stats socket has nothing to hand over: it is just starting (and
+ * would lose a polite signal), or stuck. Its master first, so that no worker is made anew. */
+static void end_elders(const char *directory)
+{
+	pid_t elders[LIMIT_GATEWAY_ELDERS];
+
+	for (int try = 0; try < END_TRIES; try++) {
+		size_t count = find_elders(directory, elders);
+		if (count == 0)
+			return;
+		for (size_t i = 0; i < count; i++)
+			(void)kill(elders[i], SIGKILL);
+		(void)poll(NULL, 0, END_PAUSE_MS);
+	}
 }
 
 static int spawn(pid_t *ret_pid, const char *const *words, int words_fd)
@@ -97,28 +123,29 @@ int process_start(struct process *process, const char *program, const char *dire
 		  struct err *err)
 {
 	char config[PATH_SIZE], pid_file[PATH_SIZE], master[PATH_SIZE], stats[PATH_SIZE];
-	char elder[16];
+	char elders[LIMIT_GATEWAY_ELDERS][16];
 	int ends[2];
-	pid_t old = process_find(directory);
 
-	if (old == 0 && worker != 0 && is_ours(worker, directory))
-		old = worker; /* its master was killed */
+	if (worker == 0)
+		end_elders(directory);
+	process->n_elders = find_elders(directory, process->elders);
 	(void)snprintf(config, sizeof(config), "%s/haproxy.cfg", directory);
 	(void)snprintf(pid_file, sizeof(pid_file), "%s/haproxy.pid", directory);
 	(void)snprintf(master, sizeof(master), "%s/master.sock,mode,600", directory);
 	(void)snprintf(stats, sizeof(stats), "%s/stats.sock", directory);
-	(void)snprintf(elder, sizeof(elder), "%d", (int)old);
-	const char *words[16] = {
-		program, "-W", "-db", "-f", config, "-p", pid_file, "-S", master
-	};
+	/* 9 words, -x with its socket, -sf, and NULL at the end */
+	const char *words[13 + LIMIT_GATEWAY_ELDERS] = { program, "-W",     "-db", "-f",  config,
+							 "-p",    pid_file, "-S",  master };
 	size_t count = 9;
 	if (worker != 0) {
 		words[count++] = "-x";
 		words[count++] = stats;
 	}
-	if (old != 0) {
+	if (process->n_elders > 0)
 		words[count++] = "-sf";
-		words[count++] = elder;
+	for (size_t i = 0; i < process->n_elders; i++) {
+		(void)snprintf(elders[i], sizeof(elders[i]), "%d", (int)process->elders[i]);
+		words[count++] = elders[i];
 	}
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set_errno(err, ERR_UNAVAILABLE, errno, "no pipe for HAProxy");
@@ -135,7 +162,6 @@ int process_start(struct process *process, const char *program, const char *dire
 	process->line_length = 0;
 	process->ready = false;
 	process->alert[0] = '\0';
-	process->elder = old;
 	return 0;
 }
 
@@ -218,9 +244,10 @@ static bool wait_end(struct process *process, struct log *log, int ms)
 
 void process_stop(struct process *process, const char *directory, pid_t worker, struct log *log)
 {
-	if (process->elder != 0 && is_ours(process->elder, directory))
-		(void)kill(process->elder, SIGTERM);
-	process->elder = 0;
+	for (size_t i = 0; i < process->n_elders; i++)
+		if (is_ours(process->elders[i], directory))
+			(void)kill(process->elders[i], SIGTERM);
+	process->n_elders = 0;
 	if (process->pid == 0)
 		return;
 	(void)kill(process->pid, SIGUSR1);

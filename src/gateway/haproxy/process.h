@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 struct process {
@@ -16,26 +17,24 @@ struct process {
 	size_t line_length;
 	bool ready;      /* it serves: alerts are about pods now, not about itself */
 	char alert[256]; /* the first thing it complained of before it served */
-	pid_t elder;     /* master left by a killed Dure, that finishes what it had begun; 0: none
-			  */
+	pid_t elders[LIMIT_GATEWAY_ELDERS]; /* left by a killed Dure; they finish what they began */
+	size_t n_elders;
 };
 
 #define PROCESS_INIT                                                                               \
 	{                                                                                          \
-		0, -1, -1, "", 0, false, "", 0                                                     \
+		0, -1, -1, "", 0, false, "", { 0 }, 0                                              \
 	}
 
-/* The master that the pid file names, if it is one of ours and alive, else 0. */
-pid_t process_find(const char *directory);
-/* Starts the master. `worker`: of a HAProxy that answers on the stats socket and shall hand its
- * listening sockets over, or 0. */
+/* Starts the master, which takes over from all that run our configuration. `worker`: of a HAProxy
+ * that answers on the stats socket and shall hand its listening sockets over, or 0. */
 int process_start(struct process *process, const char *program, const char *directory, pid_t worker,
 		  struct err *err);
 /* Reads what it said: logs it, keeps the first alert. */
 void process_listen(struct process *process, struct log *log);
 /* Has it ended? Then it is reaped and `alert` says how. */
 bool process_ended(struct process *process, struct log *log);
-/* Lets it finish for a bounded time, then ends it. Also the elder. */
+/* Lets it finish for a bounded time, then ends it. Also the elders. */
 void process_stop(struct process *process, const char *directory, pid_t worker, struct log *log);
 
 #endif
