@@ -1,4 +1,4 @@
-"""`kill -9` of dure serve at random moments and at every named failure point: after each restart the
+"""`kill -9` of dure serve at random moments and every named failure point: after each restart the
 world converges within 10 s and all witnesses agree."""
 # Needs: docker crash-build
 # Timeout: 600
@@ -126,7 +126,7 @@ class Crash(unittest.TestCase):
                       system.workload(ser)["state"] == goal, 20)
             except (OSError, http.client.HTTPException):
                 pass
-            # What comes after the state is settled still belongs to the verb: the network's removal.
+            # What comes after the state is settled belongs to the verb too: the network's removal.
             end = time.monotonic() + 1.5
             while system.process.poll() is None and time.monotonic() < end:
                 time.sleep(0.02)
