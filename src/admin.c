@@ -79,7 +79,7 @@ static int role_of(const char *word, enum role *ret_role, struct err *err)
 
 static int carry_out(const struct request *request, struct db *db, struct env *env, struct err *err)
 {
-	enum role role;
+	enum role role = ROLE_USER;
 	int64_t id;
 
 	if (str_equal(request->verb, "reset-password"))

@@ -638,7 +638,7 @@ static int set_locked(struct prober *prober, struct target *target, struct err *
 
 int prober_set(struct prober *prober, const struct probe_target *spec, struct err *err)
 {
-	struct target *target;
+	struct target *target = NULL;
 
 	assert(prober && prober->magic == PROBER_MAGIC);
 	assert(spec->key && spec->address && spec->timeout_ms > 0 && spec->steady_ms > 0);
