@@ -136,8 +136,8 @@ int gpus_set(struct db_tx *tx, int64_t node_id, const char *node_name, const str
 	     enum gpus_rule rule, struct err *err)
 {
 	ARENA_AUTO arena = arena_new(256 * 1024);
-	struct row *rows;
-	size_t n_rows;
+	struct row *rows = NULL;
+	size_t n_rows = 0;
 	int64_t position = 0;
 
 	if (!arena)

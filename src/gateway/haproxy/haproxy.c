@@ -140,7 +140,7 @@ static int haproxy_sync(struct gateway *gateway, const struct gateway_service *s
 			size_t count, struct err *err)
 {
 	struct haproxy *haproxy = haproxy_of(gateway);
-	struct desired *desired, *old;
+	struct desired *desired = NULL, *old;
 
 	if (FAILPOINT(gateway_before_sync))
 		return err_set(err, ERR_INTERNAL, "failpoint gateway_before_sync");
